@@ -1,0 +1,29 @@
+/** What the actors need from outside, as plain interfaces: adapters implement them, `src/node.ts` joins the two. */
+import type { HeldModel } from '../protocols/report.ts'
+
+/** A model version on this node's disk: what an engine needs to load it. */
+export interface ModelFile {
+  /** SHA-256 of the manifest, hex. */
+  readonly digest: string
+  /** Shortest display form with tag. */
+  readonly name: string
+  /** The GGUF blob. */
+  readonly path: string
+  readonly sizeBytes: number
+  /** The params layer: options by Ollama's names. */
+  readonly parameters: Readonly<Record<string, unknown>>
+  /** The system layer. */
+  readonly system?: string
+}
+
+/** What the store offers the models actor. Every method rejects with a StoreError that names the file and the next step. */
+export interface ModelCatalog {
+  /** All complete models on disk, newest first. Re-reads manifests, so changes by others show up. */
+  list(): Promise<readonly HeldModel[]>
+  /** The files of a version; undefined when no manifest has this digest. */
+  find(digest: string): Promise<ModelFile | undefined>
+  /** `/api/show`'s answer without the request's echo; undefined when there is no such name here. */
+  show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined>
+  /** Imports a GGUF under a name: hashed while copied, nothing half-written stays. */
+  importGguf(name: string, source: AsyncIterable<Uint8Array>, onProgress?: (bytes: number) => void): Promise<HeldModel>
+}

@@ -5,6 +5,6 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     pool: 'forks',
-    execArgv: ['--disable-warning=ExperimentalWarning'],
+    poolOptions: { forks: { execArgv: ['--disable-warning=ExperimentalWarning'], maxForks: 2 } },
   },
 })

@@ -28,9 +28,21 @@ export interface SamplingOptions {
 
 /** What to compute. `load` only brings the model into memory. */
 export type InferWork =
-  | { readonly kind: 'generate'; readonly prompt: string; readonly system?: string; readonly raw: boolean; readonly context?: readonly number[] }
+  | {
+      readonly kind: 'generate'
+      readonly prompt: string
+      readonly system?: string
+      readonly raw: boolean
+      readonly context?: readonly number[]
+    }
   | { readonly kind: 'chat'; readonly messages: readonly ChatMessage[] }
-  | { readonly kind: 'embed'; readonly input: readonly string[]; readonly truncate: boolean; readonly dimensions?: number; readonly normalize: boolean }
+  | {
+      readonly kind: 'embed'
+      readonly input: readonly string[]
+      readonly truncate: boolean
+      readonly dimensions?: number
+      readonly normalize: boolean
+    }
   | { readonly kind: 'load' }
 
 /** Where an interrupted answer continues: the tokens that the client already has. */
@@ -86,7 +98,12 @@ export type FailureCode =
 export type InferFrame =
   | { readonly kind: 'accepted'; readonly load: WorkerLoad }
   | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly message: string; readonly load: WorkerLoad }
-  | { readonly kind: 'progress'; readonly phase: 'loading' | 'queued' | 'prefill'; readonly done: number; readonly total: number }
+  | {
+      readonly kind: 'progress'
+      readonly phase: 'loading' | 'queued' | 'prefill'
+      readonly done: number
+      readonly total: number
+    }
   /** `index` counts the answer's tokens from 0 and is that of the first one here; `text` is what they add. */
   | { readonly kind: 'token'; readonly index: number; readonly tokens: readonly number[]; readonly text: string }
   | { readonly kind: 'embedding'; readonly index: number; readonly vector: Float32Array }

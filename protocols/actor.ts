@@ -30,6 +30,9 @@ export type ActorFrame =
   | ({ readonly kind: 'ask'; readonly ask: number } & Addressed)
   | { readonly kind: 'reply'; readonly ask: number; readonly message: Message }
   | { readonly kind: 'refused'; readonly ask: number; readonly why: AskRefusal }
-  | { readonly kind: 'watch'; readonly watch: number; readonly to: string }
+  /** `epoch` 0 asks for whichever incarnation lives there; after a lost link the known one is named again. */
+  | { readonly kind: 'watch'; readonly watch: number; readonly to: string; readonly epoch: number }
+  /** The answer to `watch`: the incarnation that is now watched. */
+  | { readonly kind: 'watched'; readonly watch: number; readonly epoch: number }
   | { readonly kind: 'unwatch'; readonly watch: number }
   | { readonly kind: 'down'; readonly watch: number; readonly epoch: number; readonly exit: Exit }

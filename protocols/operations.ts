@@ -1,0 +1,125 @@
+/**
+ * `/omx/v1`: the operations API of a node, as JSON over HTTP. The listener answers with these shapes and the command
+ * line validates against the same schemas, so that the two cannot drift apart. Times are milliseconds, sizes bytes.
+ */
+import { type Static, Type } from 'typebox'
+
+/** Every route's path, once. Parameters go into the query, except the model's name, which `importRoute` appends. */
+export const operationsRoutes = {
+  status: '/omx/v1/status',
+  peers: '/omx/v1/peers',
+  models: '/omx/v1/models',
+  inspect: '/omx/v1/inspect',
+  follow: '/omx/v1/inspect/follow',
+} as const
+
+/** `PUT` here imports a GGUF: the file is the body, the token of `run.json` the bearer. Answers lines of `ImportLine`. */
+export function importRoute(model: string): string {
+  return `${operationsRoutes.models}/${encodeURIComponent(model)}`
+}
+
+const Count = Type.Integer({ minimum: 0 })
+const Milliseconds = Type.Number({ minimum: 0 })
+
+/** `GET status`: this node in one object. */
+export const StatusAnswer = Type.Object({
+  /** Peer id. */
+  node: Type.String(),
+  name: Type.String(),
+  version: Type.String(),
+  state: Type.Union([Type.Literal('serving'), Type.Literal('draining')]),
+  uptimeMs: Milliseconds,
+  /** `host:port` of the API. */
+  api: Type.String(),
+  /** Multiaddrs with `/p2p/<id>`: what another node is given to join. */
+  p2p: Type.Array(Type.String()),
+  /** Other nodes: those that answer, and all that are known. */
+  peers: Type.Object({ healthy: Count, total: Count }),
+  /** Names in this node's store. */
+  models: Count,
+  /** Models in this node's memory. */
+  loaded: Count,
+  /** Requests that entered here: being answered, and waiting for a worker. */
+  tasks: Type.Object({ active: Count, queued: Count }),
+})
+export type StatusAnswer = Static<typeof StatusAnswer>
+
+const PeerRow = Type.Object({
+  node: Type.String(),
+  /** The name it gave itself; '' until it has reported. */
+  name: Type.String(),
+  /** The state of its peer actor: healthy, suspect, unreachable, … */
+  state: Type.String(),
+  addresses: Type.Array(Type.String()),
+  /** Last measured round trip; null before the first. */
+  rttMs: Type.Union([Milliseconds, Type.Null()]),
+  /** How long ago anything was heard from it. */
+  lastSeenMs: Milliseconds,
+  software: Type.String(),
+  models: Count,
+  loaded: Count,
+  /** Requests it is computing, by its last report. */
+  active: Count,
+})
+
+/** `GET peers`: every other node that this one knows. */
+export const PeersAnswer = Type.Object({ peers: Type.Array(PeerRow) })
+export type PeersAnswer = Static<typeof PeersAnswer>
+
+const ModelRow = Type.Object({
+  name: Type.String(),
+  /** SHA-256 of the manifest, hex. */
+  digest: Type.String(),
+  size: Count,
+  holders: Type.Array(Type.Object({ node: Type.String(), name: Type.String(), loaded: Type.Boolean() })),
+})
+
+/** `GET models`: every version of every name in the cluster and who holds it. */
+export const ModelsAnswer = Type.Object({ models: Type.Array(ModelRow) })
+export type ModelsAnswer = Static<typeof ModelsAnswer>
+
+/** One line of the answer to an import: bytes so far, then the result. A line with `error` is the last. */
+export const ImportLine = Type.Union([
+  Type.Object({ completed: Count, total: Count }),
+  Type.Object({
+    status: Type.Literal('success'),
+    model: Type.Object({ name: Type.String(), digest: Type.String(), size: Count }),
+  }),
+  Type.Object({ error: Type.String() }),
+])
+export type ImportLine = Static<typeof ImportLine>
+
+const ActorRow = Type.Object({
+  /** `peers/<id>/health-check`; a supervisor's children begin with its own path and a slash. '' is the root. */
+  path: Type.String(),
+  /** The machine's state; dots join nested ones. */
+  state: Type.String(),
+  /** Messages in its mailbox. */
+  waiting: Count,
+  restarts: Count,
+  epoch: Count,
+  /** How its previous incarnation ended, in words; null when it has had none. */
+  lastExit: Type.Union([Type.String(), Type.Null()]),
+})
+
+/** `GET inspect?peer=<id or name>`: the live supervision tree of a node, parents before their children. */
+export const InspectAnswer = Type.Object({
+  node: Type.String(),
+  name: Type.String(),
+  actors: Type.Array(ActorRow),
+})
+export type InspectAnswer = Static<typeof InspectAnswer>
+
+/** One line of `GET inspect/follow?peer=&path=`: a transition of that actor. `at` is milliseconds since 1970. */
+export const TransitionLine = Type.Object({
+  path: Type.String(),
+  from: Type.String(),
+  to: Type.String(),
+  event: Type.String(),
+  at: Type.Number(),
+})
+export type TransitionLine = Static<typeof TransitionLine>
+
+/** Every refusal, by any route, in Ollama's form. */
+export const ErrorAnswer = Type.Object({ error: Type.String() })
+export type ErrorAnswer = Static<typeof ErrorAnswer>

@@ -1,0 +1,43 @@
+/** What the parts of one runtime share. */
+import type { Undelivered } from '../../protocols/actor.ts'
+import type { NodeId, Ref } from '../../protocols/ref.ts'
+import type { Cell } from './cell.ts'
+import { Facts } from './facts.ts'
+import type { World } from './world.ts'
+
+/** Ids per millisecond of a node's life. Ids rise across restarts, because each life starts at the wall clock. */
+const idsPerMs = 1024
+
+export class Kernel {
+  readonly node: NodeId
+  readonly world: World
+  readonly facts: Facts
+  readonly cells = new Map<Ref, Cell>()
+  #lastId: number
+
+  constructor(node: NodeId, world: World) {
+    this.node = node
+    this.world = world
+    this.facts = new Facts((error) => {
+      world.setTimeout(() => {
+        throw error
+      }, 0)
+    })
+    this.#lastId = Math.floor(world.wallMs()) * idsPerMs
+  }
+
+  /** A number that this node has not used before, in this life or an earlier one: epochs, asks, watches. */
+  nextId(): number {
+    return ++this.#lastId
+  }
+
+  isLocal(ref: Ref): boolean {
+    return ref.startsWith(this.node) && ref[this.node.length] === '/'
+  }
+
+  /** Records that a message will not be handled. Always false, so that `tell` can return it. */
+  deadLetter(to: Ref, type: string, why: Undelivered): false {
+    if (this.facts.wants('deadLetter')) this.facts.emit({ kind: 'deadLetter', to, type, why })
+    return false
+  }
+}

@@ -1,0 +1,196 @@
+/** Starts, ends, restarts and stops incarnations. The decisions are `judge`'s; this is what they do to the tree. */
+import type { Exit } from '../../protocols/exit.ts'
+import { failureOf } from '../../protocols/exit.ts'
+import type { Ref } from '../../protocols/ref.ts'
+import { type Cell, createCell, isLive, type Spec } from './cell.ts'
+import { inspect } from './follow.ts'
+import type { Kernel } from './kernel.ts'
+import { type AnyActor, createActor } from './logic.ts'
+import { judge } from './supervise.ts'
+
+export interface LifecycleHooks {
+  /** An incarnation is about to start: gives it its door. */
+  opening(cell: Cell, system: object): void
+  /** It started: it may be given messages. */
+  started(cell: Cell): void
+  /** It ended: watchers and askers are to hear. */
+  ended(cell: Cell, exit: Exit): void
+  /** The address is free: what still waits in the mailbox is undeliverable. */
+  gone(cell: Cell): void
+}
+
+export class Lifecycle {
+  readonly #kernel: Kernel
+  readonly #hooks: LifecycleHooks
+
+  constructor(kernel: Kernel, hooks: LifecycleHooks) {
+    this.#kernel = kernel
+    this.#hooks = hooks
+  }
+
+  spawn(spec: Spec, under: Ref | undefined): Ref {
+    const parent = under === undefined ? undefined : this.#kernel.cells.get(under)
+    if (under !== undefined && (parent === undefined || !isLive(parent) || parent.stopped !== undefined)) {
+      throw new Error(`cannot start ${spec.id}: ${under} is not running`)
+    }
+    const ref = `${under ?? this.#kernel.node}/${spec.id}`
+    if (this.#kernel.cells.has(ref)) throw new Error(`${ref} is already running`)
+    const cell = createCell(ref, spec, parent)
+    this.#kernel.cells.set(ref, cell)
+    parent?.children.set(spec.id, cell)
+    this.#start(cell)
+    return ref
+  }
+
+  #start(cell: Cell): void {
+    const { world } = this.#kernel
+    const clock = {
+      setTimeout: (run: (...args: unknown[]) => void, delayMs: number) => world.setTimeout(run, delayMs),
+      clearTimeout: (id: unknown) => world.clearTimeout(id),
+    }
+    const actor = createActor(cell.spec.logic, { id: cell.ref, input: cell.spec.input, clock })
+    cell.actor = actor
+    cell.epoch = this.#kernel.nextId()
+    cell.phase = 'running'
+    this.#hooks.opening(cell, actor.system)
+    actor.subscribe({
+      error: (error) => this.#ended(cell, actor, { kind: 'crash', failure: failureOf(error) }),
+      complete: () => this.#ended(cell, actor, this.#completion(cell, actor)),
+    })
+    if (cell.followers.size > 0 || this.#kernel.facts.wants('transitioned')) inspect(cell, this.#kernel.facts)
+    this.#kernel.facts.emit({ kind: 'started', ref: cell.ref, epoch: cell.epoch, restarts: cell.restarts })
+    actor.start()
+    for (const child of cell.spec.children ?? []) {
+      if (isLive(cell) && cell.actor === actor) this.spawn(child, cell.ref)
+    }
+    if (isLive(cell)) this.#hooks.started(cell)
+  }
+
+  #completion(cell: Cell, actor: AnyActor): Exit {
+    if (cell.phase === 'stopping') return { kind: 'shutdown' }
+    return { kind: 'normal', output: (actor.getSnapshot() as { output?: unknown }).output }
+  }
+
+  /** Ends an incarnation whatever the reason: stops what is left of it, tells who must hear, lets the parent judge. */
+  #ended(cell: Cell, actor: AnyActor, exit: Exit): void {
+    if (!isLive(cell) || cell.actor !== actor) return
+    this.#close(cell, exit)
+    for (const child of [...cell.children.values()].reverse()) this.#discard(child)
+    if (cell.stopped !== undefined || cell.parent?.stopped !== undefined) return this.#discard(cell)
+    this.#judge(cell, exit)
+  }
+
+  #close(cell: Cell, exit: Exit): void {
+    const { actor } = cell
+    cell.phase = 'waiting'
+    cell.lastExit = exit
+    cell.actor = undefined
+    cell.unfollow?.()
+    actor?.stop()
+    // A machine whose own action throws leaves its invoked actors running (XState 5, `_stopProcedure`).
+    const helpers = (actor?.getSnapshot() as { children?: Record<string, AnyActor> } | undefined)?.children ?? {}
+    for (const helper of Object.values(helpers)) helper.send({ type: 'xstate.stop' })
+    this.#hooks.ended(cell, exit)
+    this.#kernel.facts.emit({ kind: 'exited', ref: cell.ref, epoch: cell.epoch, exit })
+  }
+
+  #judge(cell: Cell, exit: Exit): void {
+    const supervisor = cell.parent ?? cell
+    const { verdict, history } = judge({
+      policy: supervisor.policy,
+      order: cell.parent === undefined ? [cell.spec.id] : [...cell.parent.children.keys()],
+      failed: cell.spec.id,
+      restart: cell.spec.restart ?? 'transient',
+      exit,
+      history: supervisor.history,
+      nowMs: this.#kernel.world.monotonicMs(),
+      chance: this.#kernel.world.random(),
+    })
+    supervisor.history = history
+    if (verdict.kind === 'forget') return this.#discard(cell)
+    if (verdict.kind === 'escalate') return this.#escalate(cell, exit, verdict.restarts)
+    const cells = verdict.ids.map((id) => (cell.parent === undefined ? cell : (cell.parent.children.get(id) as Cell)))
+    this.#restart(cell, cells, verdict.afterMs)
+  }
+
+  #restart(failed: Cell, cells: readonly Cell[], afterMs: number): void {
+    for (const other of [...cells].reverse()) {
+      if (other === failed) continue
+      if (other.spec.restart === 'temporary') this.#discard(other)
+      else this.#halt(other)
+    }
+    this.#kernel.world.setTimeout(() => {
+      for (const cell of cells) {
+        if (cell.phase !== 'waiting' || this.#kernel.cells.get(cell.ref) !== cell) continue
+        if (cell.parent !== undefined && !isLive(cell.parent)) continue
+        cell.restarts++
+        this.#start(cell)
+      }
+    }, afterMs)
+  }
+
+  /** The failure goes up: the supervisor ends as if it had crashed itself, and its own supervisor judges. */
+  #escalate(cell: Cell, exit: Exit, restarts: number): void {
+    const supervisor = cell.parent
+    this.#discard(cell)
+    if (supervisor === undefined) {
+      this.#kernel.facts.emit({ kind: 'escalated', ref: cell.ref, exit })
+      return
+    }
+    const cause = exit.kind === 'crash' ? `: ${exit.failure.message}` : ''
+    const message = `${cell.ref} ended ${restarts + 1} times within ${supervisor.policy.periodMs} ms${cause}`
+    if (supervisor.actor !== undefined) {
+      this.#ended(supervisor, supervisor.actor, { kind: 'crash', failure: { name: 'RestartIntensityError', message } })
+    }
+  }
+
+  /** Ends the incarnation but keeps the cell: its address and its waiting messages survive until the restart. */
+  #halt(cell: Cell): void {
+    for (const child of [...cell.children.values()].reverse()) this.#discard(child)
+    if (isLive(cell)) this.#close(cell, { kind: 'shutdown' })
+  }
+
+  /** The end of an address. */
+  #discard(cell: Cell): void {
+    if (this.#kernel.cells.get(cell.ref) !== cell) return
+    this.#halt(cell)
+    this.#kernel.cells.delete(cell.ref)
+    cell.parent?.children.delete(cell.spec.id)
+    cell.phase = 'gone'
+    this.#hooks.gone(cell)
+  }
+
+  /**
+   * Stops an actor and all below it, in reverse start order, each with its own `shutdownMs`. Resolves when the address
+   * is free. Nothing may be started under it meanwhile, and nothing of it is restarted.
+   */
+  stop(ref: Ref): Promise<void> {
+    const cell = this.#kernel.cells.get(ref)
+    if (cell === undefined) return Promise.resolve()
+    cell.stopped ??= this.#stop(cell)
+    return cell.stopped
+  }
+
+  async #stop(cell: Cell): Promise<void> {
+    // Gives `cell.stopped` its value before anything ends, so that no end is judged as a failure.
+    await Promise.resolve()
+    for (const child of [...cell.children.values()].reverse()) await this.stop(child.ref)
+    if (cell.phase === 'running' && (cell.spec.shutdownMs ?? 0) > 0) await this.#shutdown(cell)
+    this.#discard(cell)
+  }
+
+  #shutdown(cell: Cell): Promise<void> {
+    cell.phase = 'stopping'
+    return new Promise((resolve) => {
+      const limit = this.#kernel.world.setTimeout(resolve, cell.spec.shutdownMs as number)
+      cell.watchers.set('$stop', {
+        onEnded: () => {
+          this.#kernel.world.clearTimeout(limit)
+          resolve()
+        },
+      })
+      cell.mailbox.signal({ message: { type: 'shutdown' }, traceId: '', deadlineMs: 0 })
+      this.#hooks.started(cell)
+    })
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * The only door to XState: everything the project uses of it, named in one file, so that a new major version is one
+ * file's work. Machines import from here.
+ */
+export {
+  type AnyActor,
+  type AnyActorLogic,
+  assign,
+  createActor,
+  fromCallback,
+  fromPromise,
+  fromTransition,
+  setup,
+} from 'xstate'

@@ -3,6 +3,8 @@
  * A claim, not a fact: a worker may still refuse, and the entry node then tries the next.
  */
 
+import { Type } from 'typebox'
+
 export const reportTopic = 'omx/1/report'
 
 export interface ModelDetails {
@@ -56,3 +58,58 @@ export interface NodeReport {
   readonly loaded: readonly LoadedModel[]
   readonly capacity: { readonly cpus: number; readonly memoryBytes: number }
 }
+
+/** Names in one store that a report lists; the newest first, so what is left out is the oldest. */
+export const maxReportedModels = 512
+
+/** Models in one node's memory: far above what any machine holds at once. */
+export const maxReportedLoaded = 64
+
+const shortText = Type.String({ maxLength: 256 })
+const digest = Type.String({ pattern: '^[0-9a-f]{64}$' })
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+
+const modelDetails = Type.Object({
+  parent_model: shortText,
+  format: shortText,
+  family: shortText,
+  families: Type.Union([Type.Array(shortText, { maxItems: 32 }), Type.Null()]),
+  parameter_size: shortText,
+  quantization_level: shortText,
+})
+
+const heldModel = Type.Object({
+  name: shortText,
+  digest,
+  sizeBytes: count,
+  modifiedAtMs: count,
+  details: modelDetails,
+  contextLength: count,
+  embeddingLength: count,
+  capabilities: Type.Array(shortText, { maxItems: 32 }),
+})
+
+const loadedModel = Type.Object({
+  digest,
+  name: shortText,
+  sizeBytes: count,
+  sizeVramBytes: count,
+  contextLength: count,
+  expiresAtMs: Type.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER }),
+  active: count,
+  waiting: count,
+  slots: count,
+})
+
+/** The report's shape on every wire that carries it. Unknown fields pass: version n talks to n-1. */
+export const nodeReport = Type.Object({
+  node: Type.String({ minLength: 1, maxLength: 128 }),
+  version: count,
+  name: shortText,
+  software: shortText,
+  api: shortText,
+  state: Type.Union([Type.Literal('serving'), Type.Literal('draining')]),
+  models: Type.Array(heldModel, { maxItems: maxReportedModels }),
+  loaded: Type.Array(loadedModel, { maxItems: maxReportedLoaded }),
+  capacity: Type.Object({ cpus: count, memoryBytes: count }),
+})

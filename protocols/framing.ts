@@ -1,0 +1,104 @@
+/** How bodies follow each other on a stream: version (1 byte), length (4 bytes, big-endian), body. */
+import { ProtocolError } from './protocol-error.ts'
+
+/** The layout of the header itself; what a body means is the protocol id's business. */
+const framingVersion = 1
+
+const headerBytes = 5
+
+/** A body's first buffer when it arrives in pieces: small, because a length is only a claim until the bytes are here. */
+const firstBufferBytes = 4096
+
+/** A body with its header in front. */
+export function frame(body: Uint8Array): Uint8Array {
+  const framed = new Uint8Array(headerBytes + body.length)
+  framed[0] = framingVersion
+  new DataView(framed.buffer).setUint32(1, body.length)
+  framed.set(body, headerBytes)
+  return framed
+}
+
+/**
+ * Cuts a stream back into bodies. Holds at most one unfinished body, in a buffer that doubles with what really
+ * arrived, so that small chunks cost linear time and a false length costs nothing.
+ */
+export class FrameReader {
+  readonly #maxBodyBytes: number
+  readonly #header = new Uint8Array(headerBytes)
+  #headerFilled = 0
+  #body: Uint8Array | undefined
+  #bodyFilled = 0
+  #bodyLength = 0
+
+  constructor(maxBodyBytes: number) {
+    this.#maxBodyBytes = maxBodyBytes
+  }
+
+  /** Bytes of an unfinished frame that are held until the rest arrives. */
+  get pendingBytes(): number {
+    return this.#headerFilled + this.#bodyFilled
+  }
+
+  /**
+   * Takes the next chunk and answers the bodies that it completes, in order; they may be views into the chunk.
+   * Throws ProtocolError for an unknown version or a length above the limit; the reader is of no use afterwards.
+   */
+  push(chunk: Uint8Array): Uint8Array[] {
+    const bodies: Uint8Array[] = []
+    let offset = 0
+    for (;;) {
+      if (this.#headerFilled < headerBytes) {
+        offset += this.#takeHeader(chunk, offset)
+        if (this.#headerFilled < headerBytes) return bodies
+      }
+      const missing = this.#bodyLength - this.#bodyFilled
+      const available = Math.min(missing, chunk.length - offset)
+      if (this.#bodyFilled === 0 && available === missing) {
+        bodies.push(chunk.subarray(offset, offset + missing))
+        this.#reset()
+      } else {
+        this.#takeBody(chunk.subarray(offset, offset + available))
+        if (available < missing) return bodies
+        bodies.push((this.#body as Uint8Array).subarray(0, this.#bodyLength))
+        this.#reset()
+      }
+      offset += available
+      if (offset === chunk.length) return bodies
+    }
+  }
+
+  #takeHeader(chunk: Uint8Array, offset: number): number {
+    const taken = Math.min(headerBytes - this.#headerFilled, chunk.length - offset)
+    this.#header.set(chunk.subarray(offset, offset + taken), this.#headerFilled)
+    this.#headerFilled += taken
+    if (this.#headerFilled > 0 && this.#header[0] !== framingVersion) {
+      throw new ProtocolError('version', `framing version ${this.#header[0]} where ${framingVersion} is spoken`)
+    }
+    if (this.#headerFilled === headerBytes) {
+      this.#bodyLength = new DataView(this.#header.buffer).getUint32(1)
+      if (this.#bodyLength > this.#maxBodyBytes) {
+        throw new ProtocolError('too-large', `a frame of ${this.#bodyLength} bytes; at most ${this.#maxBodyBytes}`)
+      }
+    }
+    return taken
+  }
+
+  #takeBody(piece: Uint8Array): void {
+    const needed = this.#bodyFilled + piece.length
+    if (this.#body === undefined || this.#body.length < needed) {
+      const doubled = Math.max(needed, firstBufferBytes, this.#bodyFilled * 2)
+      const grown = new Uint8Array(Math.min(doubled, this.#bodyLength))
+      if (this.#body !== undefined) grown.set(this.#body.subarray(0, this.#bodyFilled))
+      this.#body = grown
+    }
+    this.#body.set(piece, this.#bodyFilled)
+    this.#bodyFilled = needed
+  }
+
+  #reset(): void {
+    this.#headerFilled = 0
+    this.#body = undefined
+    this.#bodyFilled = 0
+    this.#bodyLength = 0
+  }
+}

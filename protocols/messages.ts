@@ -1,0 +1,171 @@
+/**
+ * Every message that may cross `/omx/actor/1`: what it is called, which path may hear it from whom, what it holds and
+ * what answers it. Anything else is refused, so a peer reaches no actor that this table does not open to it.
+ */
+import { type Static, type TSchema, Type } from 'typebox'
+import { Compile, type Validator } from 'typebox/compile'
+import { ProtocolError } from './protocol-error.ts'
+import { type Message, type NodeId, nodeOf } from './ref.ts'
+import { nodeReport } from './report.ts'
+
+/** Who may send: a member is any peer that the connection policy admits. */
+export type SenderClass = 'member'
+
+interface RemoteMessage {
+  /** Where it may go: a path; `{sender}` is the sending peer's id, a closing `/*` one more segment or several. */
+  readonly to: string
+  readonly sender: SenderClass
+  readonly schema: TSchema
+  /** The answer's type, when this is asked and not told. */
+  readonly reply?: string
+  /** What a schema cannot say. */
+  readonly permits?: (message: Message, sender: NodeId) => boolean
+}
+
+const maxAddresses = 32
+const maxKnownPeers = 256
+const maxAddressesPerKnownPeer = 16
+/** Rows of an inspector's answer. With `maxRowBytes` in mind: 4,096 rows of 250 bytes fill a frame. */
+const maxInspectedActors = 4096
+/** JSON of `/api/show`: 900 KiB leaves room for the frame around it. */
+const maxShowLength = 900 * 1024
+
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const name = Type.String({ maxLength: 256 })
+const address = Type.String({ maxLength: 256 })
+const peerId = Type.String({ minLength: 1, maxLength: 128 })
+const path = Type.String({ maxLength: 256 })
+const ref = Type.String({ maxLength: 256 + 128 + 1 })
+const stateName = Type.String({ maxLength: 256 })
+
+const peerHello = Type.Object({
+  name,
+  software: name,
+  /** Identifies one run of the sender's process: a greater or other boot is a restart. */
+  boot: Type.Union([count, Type.String({ maxLength: 64 })]),
+  addresses: Type.Array(address, { maxItems: maxAddresses }),
+  peers: Type.Array(
+    Type.Object({ id: peerId, addresses: Type.Array(address, { maxItems: maxAddressesPerKnownPeer }) }),
+    { maxItems: maxKnownPeers },
+  ),
+  report: nodeReport,
+})
+
+const inspectedActor = Type.Object({
+  path,
+  state: stateName,
+  waiting: count,
+  restarts: count,
+  epoch: count,
+  lastExit: Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
+})
+
+const inspectorSubscription = Type.Object({ path, subscriber: ref })
+
+/** A follower is told about one of this node's actors, so it must be one of the sender's own. */
+const subscribesItself = (message: Message, sender: NodeId): boolean => nodeOf(String(message.subscriber)) === sender
+
+/** Told and asked. */
+const requests: Readonly<Record<string, RemoteMessage>> = {
+  'peer.hello': { to: 'node/peers/{sender}', sender: 'member', schema: peerHello },
+  'peer.heartbeat': {
+    to: 'node/peers/{sender}',
+    sender: 'member',
+    schema: Type.Object({ sequence: count, reportVersion: count }),
+  },
+  'peer.goodbye': { to: 'node/peers/{sender}', sender: 'member', schema: Type.Object({}) },
+  'report.request': { to: 'node/membership', sender: 'member', schema: Type.Object({}), reply: 'report.full' },
+  'health.probe': { to: 'node/health', sender: 'member', schema: Type.Object({}), reply: 'health.state' },
+  'models.show': {
+    to: 'node/models',
+    sender: 'member',
+    schema: Type.Object({ name, verbose: Type.Boolean() }),
+    reply: 'models.shown',
+  },
+  'engine.unload': {
+    to: 'node/worker',
+    sender: 'member',
+    schema: Type.Object({ digest: Type.String({ pattern: '^[0-9a-f]{64}$' }) }),
+    reply: 'engine.unloaded',
+  },
+  'inspector.snapshot': { to: 'node/inspector', sender: 'member', schema: Type.Object({}), reply: 'inspector.tree' },
+  'inspector.follow': {
+    to: 'node/inspector',
+    sender: 'member',
+    schema: inspectorSubscription,
+    permits: subscribesItself,
+  },
+  'inspector.unfollow': {
+    to: 'node/inspector',
+    sender: 'member',
+    schema: inspectorSubscription,
+    permits: subscribesItself,
+  },
+  'inspector.transition': {
+    to: 'node/inspector/*',
+    sender: 'member',
+    schema: Type.Object({ path, from: stateName, to: stateName, event: stateName, atMs: Type.Number({ minimum: 0 }) }),
+  },
+}
+
+/** What answers an ask; addressed to the ask, never to a path. */
+const replies = {
+  'report.full': Type.Object({ report: nodeReport }),
+  'health.state': Type.Object({
+    state: Type.Union([Type.Literal('serving'), Type.Literal('draining')]),
+    activeTasks: count,
+    uptimeMs: Type.Number({ minimum: 0 }),
+  }),
+  'models.shown': Type.Object({ info: Type.Union([Type.String({ maxLength: maxShowLength }), Type.Null()]) }),
+  'engine.unloaded': Type.Object({ found: Type.Boolean() }),
+  'inspector.tree': Type.Object({ actors: Type.Array(inspectedActor, { maxItems: maxInspectedActors }) }),
+} as const
+
+export type InspectedActor = Static<typeof inspectedActor>
+
+const validators = new Map<TSchema, Validator>()
+
+/** Each schema is compiled when its first message arrives, and once. */
+function fits(schema: TSchema, message: Message): boolean {
+  let validator = validators.get(schema)
+  if (validator === undefined) {
+    validator = Compile(schema) as unknown as Validator
+    validators.set(schema, validator)
+  }
+  return validator.Check(message)
+}
+
+/** Why a message from `sender` may not be handed to the actor at `path` of this node; undefined when it may. */
+export function checkRemoteMessage(path: string, message: Message, sender: NodeId): ProtocolError | undefined {
+  const entry = Object.hasOwn(requests, message.type) ? requests[message.type] : undefined
+  if (entry === undefined) {
+    return new ProtocolError('unknown-type', `${message.type} is no message that may cross a link (from ${sender})`)
+  }
+  if (!matches(entry.to, path, sender)) {
+    return new ProtocolError('forbidden', `${message.type} may go to ${entry.to}, not to ${path} (from ${sender})`)
+  }
+  if (!fits(entry.schema, message)) {
+    return new ProtocolError('shape', `${message.type} has a missing or invalid field (from ${sender})`)
+  }
+  if (entry.permits?.(message, sender) === false) {
+    return new ProtocolError('forbidden', `${message.type} names an actor that is not the sender's (from ${sender})`)
+  }
+  return undefined
+}
+
+/** Why a message is no answer to an ask of `requestType`; undefined when it is. */
+export function checkReply(requestType: string, message: Message): ProtocolError | undefined {
+  const expected = Object.hasOwn(requests, requestType) ? requests[requestType]?.reply : undefined
+  if (expected === undefined || message.type !== expected) {
+    return new ProtocolError('unknown-type', `${message.type} does not answer ${requestType}`)
+  }
+  const schema = replies[expected as keyof typeof replies]
+  return fits(schema, message)
+    ? undefined
+    : new ProtocolError('shape', `${message.type} has a missing or invalid field`)
+}
+
+function matches(pattern: string, path: string, sender: NodeId): boolean {
+  if (pattern.endsWith('/*')) return path.startsWith(pattern.slice(0, -1)) && path.length > pattern.length - 1
+  return path === pattern.replace('{sender}', () => sender)
+}

@@ -1,0 +1,194 @@
+/** The models on this node's disk. The folder is the record: nothing is remembered that a file does not say. */
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ModelCatalog, ModelFile } from '../../actors/provisions.ts'
+import { displayName, type ModelName, parseModelName, sameName } from '../../protocols/model-name.ts'
+import type { HeldModel } from '../../protocols/report.ts'
+import { GgufMemory } from './gguf.ts'
+import { importGguf } from './import.ts'
+import { blobPath, createFolders, type Layout, layoutAt, manifestPath } from './layout.ts'
+import { type Config, layersOf, type Manifest, readConfig, readManifest } from './manifest.ts'
+import { readParameters, readTexts, showModel } from './show.ts'
+import { removeAbandoned } from './staged-file.ts'
+import { causeText, fileError, StoreError, systemCode } from './store-error.ts'
+import { heldModel, newestFirst, type StoredModel } from './stored-model.ts'
+
+/** Manifests that one walk reads: far more than disks hold models, and a bound for a folder that is something else. */
+const maxManifests = 10_000
+
+/** A manifest that is not listed, and why. */
+export interface StoreProblem {
+  /** Display form of the name, or the path where that is no name. */
+  readonly name: string
+  readonly path: string
+  readonly message: string
+}
+
+export interface Catalog extends ModelCatalog {
+  /** What the last `list` left out. */
+  problems(): readonly StoreProblem[]
+}
+
+/**
+ * Opens a models folder, an Ollama's own included, and creates what is missing of it. Removes what imports by killed
+ * processes left. Throws a StoreError when the folder cannot be created or read.
+ */
+export async function openCatalog(folder: string): Promise<Catalog> {
+  const layout = layoutAt(folder)
+  await createFolders(layout)
+  await removeAbandoned(layout.blobs)
+  return new FolderCatalog(layout)
+}
+
+interface Remembered {
+  readonly stamp: string
+  readonly digest: string
+  readonly manifest: Manifest
+  readonly config: Config
+}
+
+class FolderCatalog implements Catalog {
+  readonly #layout: Layout
+  readonly #memory = new GgufMemory()
+  /** By manifest path; an entry holds as long as the manifest's stamp does. */
+  #remembered: ReadonlyMap<string, Remembered> = new Map()
+  #problems: readonly StoreProblem[] = []
+
+  constructor(layout: Layout) {
+    this.#layout = layout
+  }
+
+  problems(): readonly StoreProblem[] {
+    return this.#problems
+  }
+
+  async list(): Promise<readonly HeldModel[]> {
+    const models = await this.#walk()
+    return models.map(heldModel).sort(newestFirst)
+  }
+
+  async find(digest: string): Promise<ModelFile | undefined> {
+    const model = (await this.#walk()).find((candidate) => candidate.digest === digest)
+    if (model === undefined) return undefined
+    const path = (layerDigest: string) => blobPath(this.#layout, layerDigest)
+    const [system] = await readTexts(model.manifest, 'system', path)
+    return {
+      digest,
+      name: displayName(model.name),
+      path: model.path,
+      sizeBytes: layersOf(model.manifest, 'model')[0]?.size ?? 0,
+      parameters: await readParameters(model.manifest, path),
+      ...(system === undefined ? {} : { system }),
+    }
+  }
+
+  async show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined> {
+    const wanted = parseModelName(name)
+    if (wanted === undefined) return undefined
+    const model = pick(await this.#walk(), wanted)
+    if (model === undefined) return undefined
+    return showModel(model, (digest) => blobPath(this.#layout, digest), verbose)
+  }
+
+  async importGguf(
+    name: string,
+    source: AsyncIterable<Uint8Array>,
+    onProgress?: (bytes: number) => void,
+  ): Promise<HeldModel> {
+    const wanted = parseModelName(name)
+    if (wanted === undefined) {
+      throw new StoreError('invalid-name', `${JSON.stringify(name)} is not a model name. Use [namespace/]model[:tag].`)
+    }
+    const target = (await this.#names()).find((present) => sameName(present, wanted)) ?? wanted
+    await importGguf(this.#layout, target, source, onProgress)
+    return heldModel(await this.#read(target, new Map()))
+  }
+
+  /** Every complete model; what is wrong with the others goes to `problems`. */
+  async #walk(): Promise<StoredModel[]> {
+    const models: StoredModel[] = []
+    const problems: StoreProblem[] = []
+    const remembered = new Map<string, Remembered>()
+    for (const name of await this.#names()) {
+      try {
+        models.push(await this.#read(name, remembered))
+      } catch (error) {
+        const path = manifestPath(this.#layout, name)
+        problems.push({ name: displayName(name), path, message: causeText(error) })
+      }
+    }
+    this.#remembered = remembered
+    this.#problems = problems
+    return models
+  }
+
+  /** The names that manifests lie under; anything else in the folder is none of ours. */
+  async #names(): Promise<ModelName[]> {
+    const names: ModelName[] = []
+    const root = this.#layout.manifests
+    for (const host of await folderEntries(root)) {
+      for (const namespace of await folderEntries(join(root, host))) {
+        for (const model of await folderEntries(join(root, host, namespace))) {
+          for (const tag of await folderEntries(join(root, host, namespace, model))) {
+            const name = parseModelName(`${host}/${namespace}/${model}:${tag}`)
+            if (name !== undefined && names.length < maxManifests) names.push(name)
+          }
+        }
+      }
+    }
+    return names
+  }
+
+  /** One model, its manifest read only when it changed. Throws a StoreError that says why it cannot be used. */
+  async #read(name: ModelName, remembered: Map<string, Remembered>): Promise<StoredModel> {
+    const path = manifestPath(this.#layout, name)
+    const status = await stat(path, { bigint: true })
+    const stamp = `${status.mtimeNs}:${status.size}:${status.ino}`
+    const known = this.#remembered.get(path)
+    const entry = known?.stamp === stamp ? known : { stamp, ...(await this.#readFiles(path)) }
+    await this.#checkBlobs(entry.manifest)
+    const [layer] = layersOf(entry.manifest, 'model')
+    if (layer === undefined)
+      throw new StoreError('unsupported', `${path} has no GGUF layer. Pull a GGUF version of it.`)
+    const blob = blobPath(this.#layout, layer.digest)
+    const facts = await this.#memory.facts(blob)
+    remembered.set(path, entry)
+    const { digest, manifest, config } = entry
+    return { name, digest, manifest, config, facts, path: blob, modifiedAtMs: Number(status.mtimeMs) }
+  }
+
+  async #readFiles(path: string): Promise<Omit<Remembered, 'stamp'>> {
+    const { manifest, digest } = await readManifest(path)
+    return { manifest, digest, config: await readConfig(blobPath(this.#layout, manifest.config.digest)) }
+  }
+
+  async #checkBlobs(manifest: Manifest): Promise<void> {
+    for (const { digest, size } of [manifest.config, ...manifest.layers]) {
+      const path = blobPath(this.#layout, digest)
+      const present = await stat(path).catch(() => undefined)
+      if (present === undefined) throw new StoreError('corrupt', `${path} is missing. Pull or import the model again.`)
+      if (present.size !== size) {
+        throw new StoreError(
+          'corrupt',
+          `${path} has ${present.size} bytes instead of ${size}. Remove it and pull or import the model again.`,
+        )
+      }
+    }
+  }
+}
+
+/** The model that a name means: its exact spelling where a case-sensitive disk holds several. */
+function pick(models: readonly StoredModel[], wanted: ModelName): StoredModel | undefined {
+  const matches = models.filter((model) => sameName(model.name, wanted))
+  return matches.find((model) => displayName(model.name) === displayName(wanted)) ?? matches[0]
+}
+
+/** The names in a folder, sorted; none when it is a file or went away. */
+async function folderEntries(path: string): Promise<string[]> {
+  try {
+    return (await readdir(path)).sort()
+  } catch (error) {
+    if (['ENOTDIR', 'ENOENT'].includes(systemCode(error))) return []
+    throw fileError('Reading', path, error)
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Manifests and configs as Ollama writes them. A manifest's digest is the SHA-256 of the file's bytes,
+ * so what is written here never holds a time, a host or anything else that differs between nodes.
+ */
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { GgufFacts } from './gguf.ts'
+import { causeText, fileError, StoreError } from './store-error.ts'
+
+/** Largest manifest, config or text layer that is read in bytes: Ollama's own limit for manifests. */
+const maxFileBytes = 4 * 1024 * 1024
+
+const manifestType = 'application/vnd.docker.distribution.manifest.v2+json'
+const configType = 'application/vnd.docker.container.image.v1+json'
+const layerTypePrefix = 'application/vnd.ollama.image.'
+
+const Layer = Type.Object({
+  mediaType: Type.String(),
+  digest: Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }),
+  size: Type.Integer({ minimum: 0 }),
+})
+export type Layer = Static<typeof Layer>
+
+const Manifest = Type.Object({
+  schemaVersion: Type.Literal(2),
+  config: Layer,
+  layers: Type.Array(Layer),
+})
+export type Manifest = Static<typeof Manifest>
+
+const Config = Type.Object({
+  model_format: Type.Optional(Type.String()),
+  model_family: Type.Optional(Type.String()),
+  model_families: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])),
+  model_type: Type.Optional(Type.String()),
+  file_type: Type.Optional(Type.String()),
+})
+export type Config = Static<typeof Config>
+
+const manifestCheck = Compile(Manifest)
+const configCheck = Compile(Config)
+
+/** What an Ollama layer holds, by the last word of its media type. */
+export type LayerKind = 'model' | 'projector' | 'adapter' | 'template' | 'system' | 'params' | 'messages' | 'license'
+
+export function layersOf(manifest: Manifest, kind: LayerKind): readonly Layer[] {
+  return manifest.layers.filter((layer) => layer.mediaType === layerTypePrefix + kind)
+}
+
+/** A manifest and its digest in hex. Throws a StoreError when it cannot be read or is not a manifest. */
+export async function readManifest(path: string): Promise<{ manifest: Manifest; digest: string }> {
+  const bytes = await readBounded(path)
+  const manifest = parseJson(path, bytes)
+  if (!manifestCheck.Check(manifest)) throw mismatch(path, 'a manifest', manifestCheck, manifest)
+  return { manifest, digest: sha256Hex(bytes) }
+}
+
+/** A config blob. Throws a StoreError when it cannot be read or is not a config. */
+export async function readConfig(path: string): Promise<Config> {
+  const config = parseJson(path, await readBounded(path))
+  if (!configCheck.Check(config)) throw mismatch(path, 'a model config', configCheck, config)
+  return config
+}
+
+/** A JSON layer (`params`, `messages`), not yet validated. */
+export async function readJson(path: string): Promise<unknown> {
+  return parseJson(path, await readBounded(path))
+}
+
+/** A text layer (`system`, `template`, `license`). */
+export async function readText(path: string): Promise<string> {
+  return (await readBounded(path)).toString('utf8')
+}
+
+/** The config of an imported GGUF: what Ollama keeps of it, and nothing that depends on the host. */
+export function configBytes(facts: GgufFacts): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      model_format: 'gguf',
+      model_family: facts.architecture,
+      model_families: [facts.architecture],
+      model_type: facts.parameterSize,
+      file_type: facts.quantization,
+      ...(facts.contextLength > 0 ? { context_length: facts.contextLength } : {}),
+      ...(facts.embeddingLength > 0 ? { embedding_length: facts.embeddingLength } : {}),
+      architecture: 'amd64',
+      os: 'linux',
+    }),
+  )
+}
+
+/** The manifest of an imported GGUF, byte by byte as Ollama's encoder would write it. */
+export function manifestBytes(config: Buffer, model: { hex: string; sizeBytes: number }): Buffer {
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: manifestType,
+    config: { mediaType: configType, digest: `sha256:${sha256Hex(config)}`, size: config.length },
+    layers: [{ mediaType: `${layerTypePrefix}model`, digest: `sha256:${model.hex}`, size: model.sizeBytes }],
+  }
+  return Buffer.from(`${JSON.stringify(manifest)}\n`)
+}
+
+export function sha256Hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Reads a whole small file; the limit holds even when the file grows meanwhile. */
+async function readBounded(path: string): Promise<Buffer> {
+  try {
+    await using file = await open(path)
+    const { size } = await file.stat()
+    if (size > maxFileBytes) {
+      throw new StoreError('corrupt', `${path} has ${size} bytes, more than the ${maxFileBytes} allowed. Remove it.`)
+    }
+    const buffer = Buffer.alloc(size)
+    let filled = 0
+    while (filled < size) {
+      const { bytesRead } = await file.read(buffer, filled, size - filled, filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return buffer.subarray(0, filled)
+  } catch (error) {
+    throw fileError('Reading', path, error)
+  }
+}
+
+function parseJson(path: string, bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch (error) {
+    throw new StoreError('corrupt', `${path} is not JSON: ${causeText(error)}. Pull or import the model again.`, {
+      cause: error,
+    })
+  }
+}
+
+interface Explainer {
+  Errors(value: unknown): readonly { readonly instancePath: string; readonly message: string }[]
+}
+
+function mismatch(path: string, what: string, check: Explainer, value: unknown): StoreError {
+  const [first] = check.Errors(value)
+  const where = first === undefined ? '' : `: ${first.instancePath || '/'} ${first.message}`
+  return new StoreError('corrupt', `${path} is not ${what}${where}. Pull or import the model again.`)
+}

@@ -9,12 +9,19 @@ const headerBytes = 5
 /** A body's first buffer when it arrives in pieces: small, because a length is only a claim until the bytes are here. */
 const firstBufferBytes = 4096
 
-/** A body with its header in front. */
-export function frame(body: Uint8Array): Uint8Array {
-  const framed = new Uint8Array(headerBytes + body.length)
-  framed[0] = framingVersion
-  new DataView(framed.buffer).setUint32(1, body.length)
-  framed.set(body, headerBytes)
+/** Bodies, each with its header in front, in one piece: what is sent together is one write. */
+export function frame(bodies: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const body of bodies) length += headerBytes + body.length
+  const framed = new Uint8Array(length)
+  const view = new DataView(framed.buffer)
+  let offset = 0
+  for (const body of bodies) {
+    framed[offset] = framingVersion
+    view.setUint32(offset + 1, body.length)
+    framed.set(body, offset + headerBytes)
+    offset += headerBytes + body.length
+  }
   return framed
 }
 

@@ -25,7 +25,7 @@ interface RemoteMessage {
 const maxAddresses = 32
 const maxKnownPeers = 256
 const maxAddressesPerKnownPeer = 16
-/** Rows of an inspector's answer. With `maxRowBytes` in mind: 4,096 rows of 250 bytes fill a frame. */
+/** Rows of an inspector's answer. 4,096 rows of 250 bytes fill a frame; who sends longer ones sends fewer. */
 const maxInspectedActors = 4096
 /** JSON of `/api/show`: 900 KiB leaves room for the frame around it. */
 const maxShowLength = 900 * 1024
@@ -41,8 +41,10 @@ const stateName = Type.String({ maxLength: 256 })
 const peerHello = Type.Object({
   name,
   software: name,
-  /** Identifies one run of the sender's process: a greater or other boot is a restart. */
-  boot: Type.Union([count, Type.String({ maxLength: 64 })]),
+  /** Identifies one run of the sender's process: another boot is a restart. */
+  boot: count,
+  /** Whether this answers a hello; only a first one is answered. */
+  answer: Type.Boolean(),
   addresses: Type.Array(address, { maxItems: maxAddresses }),
   peers: Type.Array(
     Type.Object({ id: peerId, addresses: Type.Array(address, { maxItems: maxAddressesPerKnownPeer }) }),

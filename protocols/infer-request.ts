@@ -1,0 +1,108 @@
+/** The request of `/omx/infer/1` as bytes: a map, so that a later version may add fields that this one ignores. */
+import { Type } from 'typebox'
+import { Compile, type Validator } from 'typebox/compile'
+import { bytesOfTokens, decode, encode, tokensOfBytes } from './codec.ts'
+import type { InferRequest, InferWork } from './infer.ts'
+import { ProtocolError } from './protocol-error.ts'
+import type { CodecLimits } from './scan.ts'
+
+/** A context of a million tokens in text and in ids, several times over; small enough to hold one per stream. */
+export const maxInferRequestBytes = 32 * 1024 * 1024
+
+/** Token ids travel as one value each run, so what counts here is messages, inputs and options. */
+const limits: CodecLimits = { maxBytes: maxInferRequestBytes, maxDepth: 16, maxValues: 65_536 }
+
+const maxMessages = 8192
+const maxInputs = 8192
+const maxOptions = 128
+
+const shortText = Type.String({ maxLength: 512 })
+const longText = Type.String({ maxLength: maxInferRequestBytes })
+/** Bytes: checked where they are turned into token ids. */
+const tokenBytes = Type.Unknown()
+
+const work = Type.Union([
+  Type.Object({
+    kind: Type.Literal('generate'),
+    prompt: longText,
+    system: Type.Optional(longText),
+    raw: Type.Boolean(),
+    context: Type.Optional(tokenBytes),
+  }),
+  Type.Object({
+    kind: Type.Literal('chat'),
+    messages: Type.Array(Type.Object({ role: shortText, content: longText }), { maxItems: maxMessages }),
+  }),
+  Type.Object({
+    kind: Type.Literal('embed'),
+    input: Type.Array(longText, { maxItems: maxInputs }),
+    truncate: Type.Boolean(),
+    dimensions: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })),
+    normalize: Type.Boolean(),
+  }),
+  Type.Object({ kind: Type.Literal('load') }),
+])
+
+const inferRequest = Type.Object({
+  id: shortText,
+  traceId: shortText,
+  model: shortText,
+  digest: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  work,
+  options: Type.Record(Type.String(), Type.Unknown(), { maxProperties: maxOptions }),
+  keepAliveMs: Type.Optional(Type.Number({ minimum: -1 })),
+  remainingMs: Type.Number({ minimum: 0 }),
+  resume: Type.Optional(Type.Object({ tokens: tokenBytes })),
+})
+
+/** How "stays loaded for ever" is written: a number in every language. */
+const forever = -1
+
+let validator: Validator | undefined
+
+/** Throws ProtocolError `too-large` above `maxInferRequestBytes`. */
+export function encodeInferRequest(request: InferRequest): Uint8Array {
+  const bytes = encode({
+    ...request,
+    work: packWork(request.work),
+    keepAliveMs: request.keepAliveMs === Number.POSITIVE_INFINITY ? forever : request.keepAliveMs,
+    resume: request.resume === undefined ? undefined : { tokens: bytesOfTokens(request.resume.tokens) },
+  })
+  if (bytes.length > maxInferRequestBytes) {
+    throw new ProtocolError('too-large', `a request of ${bytes.length} bytes; at most ${maxInferRequestBytes}`)
+  }
+  return bytes
+}
+
+/** Throws ProtocolError for anything that is not a request. */
+export function decodeInferRequest(bytes: Uint8Array): InferRequest {
+  const value = decode(bytes, limits)
+  validator ??= Compile(inferRequest) as unknown as Validator
+  if (!validator.Check(value)) throw new ProtocolError('shape', 'a request with a missing or invalid field')
+  const request = value as unknown as InferRequest
+  return {
+    ...request,
+    work: unpackWork(request.work),
+    ...(request.keepAliveMs === undefined ? {} : { keepAliveMs: keepAliveOf(request.keepAliveMs) }),
+    ...(request.resume === undefined ? {} : { resume: { tokens: unpackTokens(request.resume.tokens, 'resume') } }),
+  }
+}
+
+function keepAliveOf(written: number): number {
+  return written < 0 ? Number.POSITIVE_INFINITY : written
+}
+
+function packWork(work: InferWork): object {
+  if (work.kind !== 'generate' || work.context === undefined) return work
+  return { ...work, context: bytesOfTokens(work.context) }
+}
+
+function unpackWork(work: InferWork): InferWork {
+  if (work.kind !== 'generate' || work.context === undefined) return work
+  return { ...work, context: unpackTokens(work.context, 'context') }
+}
+
+function unpackTokens(value: unknown, field: string): number[] {
+  if (value instanceof Uint8Array) return tokensOfBytes(value)
+  throw new ProtocolError('shape', `${field} is not a run of token ids`)
+}

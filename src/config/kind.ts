@@ -1,0 +1,120 @@
+/**
+ * The kinds of values that settings have. A kind reads what a flag, an environment variable or a YAML file holds, says
+ * what it expects in words, and keeps the schema of the result.
+ */
+import { resolve } from 'node:path'
+import { type TSchema, Type } from 'typebox'
+import { DurationError, parseDuration } from '../../protocols/duration.ts'
+import { isDialAddress, p2pHost, parseApiAddress } from './address.ts'
+
+export interface Kind<Schema extends TSchema = TSchema> {
+  readonly schema: Schema
+  /** Completes "expected …". */
+  readonly expected: string
+  /** Turns text into what the schema describes; what it cannot read comes out as something that the schema refuses. */
+  read(raw: unknown, homeFolder: string): unknown
+}
+
+export function choice<const Names extends readonly string[]>(...names: Names) {
+  const schema = Type.Unsafe<Names[number]>(Type.Enum([...names]))
+  return { schema, expected: `one of ${names.join(', ')}`, read: trimmed }
+}
+
+export function wholeNumber(minimum: number, maximum: number) {
+  return {
+    schema: Type.Integer({ minimum, maximum }),
+    expected: `a whole number from ${minimum} to ${maximum}`,
+    read: (raw: unknown) => (typeof raw === 'string' && /^\s*-?\d+\s*$/.test(raw) ? Number(raw) : raw),
+  }
+}
+
+export function onOff() {
+  const words: Readonly<Record<string, boolean>> = { true: true, 1: true, yes: true, false: false, 0: false, no: false }
+  return {
+    schema: Type.Boolean(),
+    expected: 'true or false',
+    read: (raw: unknown) => (typeof raw === 'string' ? (words[raw.trim().toLowerCase()] ?? raw) : raw),
+  }
+}
+
+export function text(pattern: string, expected: string) {
+  return { schema: Type.String({ pattern }), expected, read: trimmed }
+}
+
+/** A folder or file as an absolute path; `~` is the home folder, also where no shell has expanded it. */
+export function path() {
+  return {
+    schema: Type.String({ minLength: 1, maxLength: 4_096, pattern: '^[^\\0]+$' }),
+    expected: 'a path',
+    read: (raw: unknown, homeFolder: string) => {
+      if (typeof raw !== 'string' || raw.trim() === '') return ''
+      return resolve(raw.replace(/^~(?=\/|$)/, homeFolder))
+    },
+  }
+}
+
+/** Milliseconds, written as a duration (`30s`) or a number of seconds. */
+export function duration(maximumMs: number, expected: string) {
+  return { schema: Type.Number({ minimum: 0, maximum: maximumMs }), expected, read: durationMs }
+}
+
+/** Like `duration`, but a negative one means for ever, which is Infinity: Ollama's keep-alive. */
+export function keepAlive() {
+  return {
+    // JSON Schema's numbers are finite, so the check is written out.
+    schema: Type.Refine(Type.Unsafe<number>({}), (value) => typeof value === 'number' && value >= 0),
+    expected: 'a duration like 5m, a number of seconds, or -1 for ever',
+    read: (raw: unknown) => {
+      const milliseconds = durationMs(raw)
+      return typeof milliseconds === 'number' && milliseconds < 0 ? Number.POSITIVE_INFINITY : milliseconds
+    },
+  }
+}
+
+export function apiAddress() {
+  return {
+    schema: Type.Object({ host: Type.String(), port: Type.Integer() }),
+    expected: 'HOST:PORT, for example 127.0.0.1:11434',
+    read: (raw: unknown) => (typeof raw === 'string' ? parseApiAddress(raw.trim()) : undefined),
+  }
+}
+
+export function p2pAddress() {
+  return {
+    schema: Type.String({ minLength: 1 }),
+    expected: 'a TCP multiaddr without a peer id, for example /ip4/127.0.0.1/tcp/11435',
+    read: (raw: unknown) => (typeof raw === 'string' && p2pHost(raw.trim()) !== undefined ? raw.trim() : undefined),
+  }
+}
+
+/** Addresses to dial: a YAML list, or texts separated by commas. */
+export function dialAddresses(maxItems: number) {
+  return {
+    schema: Type.Array(Type.String(), { maxItems }),
+    expected: `at most ${maxItems} TCP multiaddrs, for example /ip4/192.168.1.20/tcp/11435`,
+    read: (raw: unknown) => {
+      const items = (Array.isArray(raw) ? raw : [raw]).flatMap((item) =>
+        typeof item === 'string' ? item.split(',').flatMap((part) => part.trim() || []) : [item],
+      )
+      return items.every((item) => typeof item === 'string' && isDialAddress(item)) ? items : undefined
+    },
+  }
+}
+
+function trimmed(raw: unknown): unknown {
+  return typeof raw === 'string' ? raw.trim() : raw
+}
+
+/** A bare number is seconds, as in `OLLAMA_KEEP_ALIVE`. */
+function durationMs(raw: unknown): unknown {
+  if (typeof raw === 'number') return raw * 1_000
+  if (typeof raw !== 'string') return raw
+  const written = raw.trim()
+  if (/^[-+]?\d+$/.test(written)) return Number(written) * 1_000
+  try {
+    return parseDuration(written)
+  } catch (error) {
+    if (error instanceof DurationError) return raw
+    throw error
+  }
+}

@@ -35,8 +35,11 @@ export interface HealthHistory {
   close(): void
 }
 
-/** Opens or creates the file. Throws a StoreError when it is damaged or cannot be written. */
-export function openHealthHistory(path: string): HealthHistory {
+/**
+ * Opens or creates the file. Throws a StoreError when it is damaged or cannot be written. A batch that cannot be
+ * written later (a full disk) is dropped and `onError` told: a history is no reason to end a node.
+ */
+export function openHealthHistory(path: string, onError: (error: StoreError) => void): HealthHistory {
   let database: DatabaseSync | undefined
   try {
     database = new DatabaseSync(path)
@@ -49,7 +52,7 @@ export function openHealthHistory(path: string): HealthHistory {
       CREATE INDEX IF NOT EXISTS health_by_peer ON health (peer, at_ms);
       CREATE INDEX IF NOT EXISTS health_by_time ON health (at_ms);
     `)
-    return new SqliteHistory(database)
+    return new SqliteHistory(database, onError)
   } catch (error) {
     database?.close()
     throw new StoreError(
@@ -62,18 +65,21 @@ export function openHealthHistory(path: string): HealthHistory {
 
 class SqliteHistory implements HealthHistory {
   readonly #database: DatabaseSync
+  readonly #onError: (error: StoreError) => void
   readonly #insert
   readonly #select
   readonly #dropOld
   readonly #dropExcess
   #waiting: HealthRecord[] = []
-  #sincePruning = 0
+  /** Starts full, so that the first batch of a run prunes what earlier runs left. */
+  #sincePruning = recordsPerPruning
   /** Latest time recorded: retention counts from it, so that it needs no clock of its own. */
   #latestMs = 0
   #timer: NodeJS.Immediate | undefined
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, onError: (error: StoreError) => void) {
     this.#database = database
+    this.#onError = onError
     this.#insert = database.prepare('INSERT INTO health (peer, at_ms, ok, latency_ms, error) VALUES (?, ?, ?, ?, ?)')
     this.#select = database.prepare(
       'SELECT peer, at_ms, ok, latency_ms, error FROM health WHERE peer = ? AND at_ms >= ? ORDER BY at_ms, rowid',
@@ -118,7 +124,22 @@ class SqliteHistory implements HealthHistory {
     if (this.#waiting.length === 0) return
     const records = this.#waiting
     this.#waiting = []
-    this.#database.exec('BEGIN')
+    try {
+      this.#write(records)
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#onError(
+        new StoreError(
+          'unwritable',
+          `${records.length} health checks were not recorded: ${causeText(error)}. Check the disk of the data folder.`,
+          { cause: error },
+        ),
+      )
+    }
+  }
+
+  #write(records: readonly HealthRecord[]): void {
+    this.#database.exec('BEGIN IMMEDIATE')
     for (const { peer, atMs, ok, latencyMs, error } of records) {
       this.#insert.run(peer, Math.round(atMs), ok ? 1 : 0, latencyMs, error?.slice(0, maxErrorLength) ?? null)
       this.#latestMs = Math.max(this.#latestMs, atMs)

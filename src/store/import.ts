@@ -9,13 +9,12 @@ import { createHash } from 'node:crypto'
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { displayName, type ModelName } from '../../protocols/model-name.ts'
-import { notGguf, readGgufFacts } from './gguf.ts'
+import { readGgufFacts } from './gguf.ts'
+import { ggufMagic, notGguf } from './gguf-header.ts'
 import { blobPath, createFolders, type Layout, manifestPath } from './layout.ts'
 import { configBytes, manifestBytes, sha256Hex } from './manifest.ts'
 import { StagedFile } from './staged-file.ts'
 import { causeText, fileError, StoreError } from './store-error.ts'
-
-const magic = Buffer.from('GGUF')
 
 /**
  * Reads the source once, in bounded memory: the next chunk is taken when the last one is written.
@@ -59,14 +58,14 @@ async function copy(
   const hash = createHash('sha256')
   const head: number[] = []
   for await (const chunk of interruptible(name, source)) {
-    if (head.length < magic.length) {
-      head.push(...chunk.subarray(0, magic.length - head.length))
-      if (!magic.subarray(0, head.length).equals(Buffer.from(head))) throw notGguf(`What was given for ${name}`)
+    if (head.length < ggufMagic.length) {
+      head.push(...chunk.subarray(0, ggufMagic.length - head.length))
+      if (!ggufMagic.subarray(0, head.length).equals(Buffer.from(head))) throw notGguf(`What was given for ${name}`)
     }
     await written(name, model, () => model.write(chunk, (slice) => hash.update(slice)))
     onProgress?.(model.sizeBytes)
   }
-  if (head.length < magic.length) throw notGguf(`What was given for ${name}`)
+  if (head.length < ggufMagic.length) throw notGguf(`What was given for ${name}`)
   await written(name, model, () => model.seal())
   return hash.digest('hex')
 }

@@ -1,0 +1,96 @@
+/** Folders and files that the store's tests share: real ones, in a temporary folder that goes with the test. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type GGUFTypedMetadata, GGUFValueType, type MetadataValue, serializeGgufMetadata } from '@huggingface/gguf'
+import { onTestFinished } from 'vitest'
+
+export const tinyPath = fileURLToPath(new URL('../../models/omx-tiny.gguf', import.meta.url))
+export const tinyHex = '0afb252d4c8e30e07952cd0476a54311d51318c73c5cfbc622d69c10d1ea300c'
+
+export function tinySource(): AsyncIterable<Uint8Array> {
+  return createReadStream(tinyPath)
+}
+
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'omx-store-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Every file below a folder, as relative paths. */
+export async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  return files.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort()
+}
+
+interface StockLayer {
+  readonly kind: string
+  readonly content: string | Buffer
+}
+
+/** Writes a model as a stock Ollama leaves it after a pull: fields that we do not know included. */
+export async function writeStockModel(folder: string, name: string, layers: readonly StockLayer[]): Promise<string> {
+  const config = {
+    model_format: 'gguf',
+    model_family: 'llama',
+    model_families: ['llama'],
+    model_type: '8.0B',
+    file_type: 'Q4_K_M',
+    architecture: 'amd64',
+    os: 'linux',
+    rootfs: { type: 'layers', diff_ids: [] },
+  }
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.docker.distribution.manifest.v2+json',
+    config: {
+      mediaType: 'application/vnd.docker.container.image.v1+json',
+      ...(await writeBlob(folder, JSON.stringify(config))),
+    },
+    layers: await Promise.all(
+      layers.map(async ({ kind, content }) => ({
+        mediaType: `application/vnd.ollama.image.${kind}`,
+        ...(await writeBlob(folder, content)),
+        from: '/somewhere/else',
+      })),
+    ),
+    annotations: { unknown: true },
+  }
+  const path = join(folder, 'manifests', name)
+  await mkdir(dirname(path), { recursive: true })
+  const text = JSON.stringify(manifest)
+  await writeFile(path, text)
+  return createHash('sha256').update(text).digest('hex')
+}
+
+export async function stockTiny(): Promise<StockLayer> {
+  return { kind: 'model', content: await readFile(tinyPath) }
+}
+
+async function writeBlob(folder: string, content: string | Buffer): Promise<{ digest: string; size: number }> {
+  const hex = createHash('sha256').update(content).digest('hex')
+  await mkdir(join(folder, 'blobs'), { recursive: true })
+  await writeFile(join(folder, 'blobs', `sha256-${hex}`), content)
+  return { digest: `sha256:${hex}`, size: Buffer.byteLength(content) }
+}
+
+/** A GGUF without tensors, made by a writer that is not ours. Arrays are of strings. */
+export function ggufBytes(values: Readonly<Record<string, string | number | boolean | string[]>>): Buffer {
+  const typed: Record<string, { value: MetadataValue; type: GGUFValueType; subType?: GGUFValueType }> = {
+    version: { value: 3, type: GGUFValueType.UINT32 },
+    tensor_count: { value: 0n, type: GGUFValueType.UINT64 },
+    kv_count: { value: 0n, type: GGUFValueType.UINT64 },
+  }
+  for (const [key, value] of Object.entries(values)) {
+    if (Array.isArray(value)) typed[key] = { value, type: GGUFValueType.ARRAY, subType: GGUFValueType.STRING }
+    else if (typeof value === 'string') typed[key] = { value, type: GGUFValueType.STRING }
+    else if (typeof value === 'boolean') typed[key] = { value, type: GGUFValueType.BOOL }
+    else typed[key] = { value, type: Number.isInteger(value) ? GGUFValueType.UINT32 : GGUFValueType.FLOAT32 }
+  }
+  return Buffer.from(serializeGgufMetadata(typed as unknown as GGUFTypedMetadata))
+}

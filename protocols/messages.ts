@@ -76,7 +76,7 @@ const requests: Readonly<Record<string, RemoteMessage>> = {
     schema: Type.Object({ sequence: count, reportVersion: count }),
   },
   'peer.goodbye': { to: 'node/peers/{sender}', sender: 'member', schema: Type.Object({}) },
-  'report.request': { to: 'node/membership', sender: 'member', schema: Type.Object({}), reply: 'report.full' },
+  'report.request': { to: 'node/reporter', sender: 'member', schema: Type.Object({}), reply: 'report.full' },
   'health.probe': { to: 'node/health', sender: 'member', schema: Type.Object({}), reply: 'health.state' },
   'models.show': {
     to: 'node/models',

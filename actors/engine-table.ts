@@ -1,0 +1,70 @@
+/** The worker's table of engines: pure decisions about what to load and what to unload. */
+import type { Ref } from '../protocols/ref.ts'
+import type { EngineFacts } from './engine.ts'
+
+/** wanted: asked for, waiting for room; loading: also while it restarts; leaving: told to unload. */
+export type EngineState = 'wanted' | 'loading' | 'ready' | 'leaving'
+
+export interface EngineRow {
+  readonly state: EngineState
+  /** Undefined until it was ready once. */
+  readonly facts: EngineFacts | undefined
+  readonly active: number
+  /** Wall time of its unloading; -1: never, 0: while busy. */
+  readonly expiresAtMs: number
+  readonly keepAliveMs: number
+  /** Who is told when it is ready or cannot be. */
+  readonly waiters: readonly Ref[]
+  /** The version that must leave memory first. */
+  readonly after: string | undefined
+}
+
+export type EngineTable = ReadonlyMap<string, EngineRow>
+
+export function withRow(table: EngineTable, digest: string, change: Partial<EngineRow>): EngineTable {
+  const row = table.get(digest)
+  return row === undefined ? table : new Map(table).set(digest, { ...row, ...change })
+}
+
+export function withoutRow(table: EngineTable, digest: string): EngineTable {
+  const rest = new Map(table)
+  rest.delete(digest)
+  return rest
+}
+
+/** One more who waits for a version; it is wanted from now on, if it is not on its way already. */
+export function withWaiter(table: EngineTable, digest: string, waiter: Ref, keepAliveMs: number): EngineTable {
+  const row = table.get(digest)
+  const waiters = [...(row?.waiters ?? []), waiter]
+  if (row !== undefined) return new Map(table).set(digest, { ...row, waiters, keepAliveMs })
+  const wanted: EngineRow = {
+    state: 'wanted',
+    facts: undefined,
+    active: 0,
+    expiresAtMs: 0,
+    keepAliveMs,
+    waiters,
+    after: undefined,
+  }
+  return new Map(table).set(digest, wanted)
+}
+
+/** The idle engine that would be the first to be unloaded anyway. */
+export function evictable(table: EngineTable): string | undefined {
+  const soonest = ({ expiresAtMs }: EngineRow): number => (expiresAtMs < 0 ? Infinity : expiresAtMs)
+  return [...table]
+    .filter(([, { state, active }]) => state === 'ready' && active === 0)
+    .toSorted(([, a], [, b]) => soonest(a) - soonest(b))[0]?.[0]
+}
+
+/** What to start and what to unload, so that what is wanted finds room among `maxLoaded`. */
+export function decide(table: EngineTable, maxLoaded: number): { start: string[]; evict: string[] } {
+  const rows = [...table]
+  const wanted = rows.filter(([, { state, after }]) => state === 'wanted' && (after === undefined || !table.has(after)))
+  const room = maxLoaded - rows.filter(([, { state }]) => state !== 'wanted').length
+  const start = wanted.slice(0, Math.max(0, room)).map(([digest]) => digest)
+  const leaving = rows.filter(([, { state }]) => state === 'leaving').length
+  const missing = wanted.length - start.length - leaving
+  const victim = missing > 0 ? evictable(table) : undefined
+  return { start, evict: victim === undefined ? [] : [victim] }
+}

@@ -1,0 +1,154 @@
+/**
+ * One model in this node's memory: loading → ready (idle ⇄ busy) → unloading. Owns the engine process: when that dies,
+ * this actor crashes with it and the supervisor `engines` starts it anew, with backoff. A model that cannot be loaded
+ * is no crash: trying again at once would not help.
+ */
+import type { Failure } from '../protocols/exit.ts'
+import type { LoadedModel } from '../protocols/report.ts'
+import { here } from '../src/runtime/here.ts'
+import { assign, fromCallback, setup } from '../src/runtime/logic.ts'
+
+/** Why a model is not in memory: the engine's code and a message for people. */
+export interface LoadFailure {
+  readonly code: 'no-such-model' | 'insufficient-memory' | 'model-unusable' | 'load-failed'
+  readonly message: string
+}
+
+/** What an engine knows of itself once it is ready. */
+export type EngineFacts = Pick<LoadedModel, 'name' | 'sizeBytes' | 'sizeVramBytes' | 'contextLength' | 'slots'>
+
+export interface EngineInput {
+  /** The model version: SHA-256 of its manifest, hex. */
+  readonly digest: string
+  /** How long it stays after its last request; -1: for ever. */
+  readonly keepAliveMs: number
+}
+
+/** From the process, from the data path, and from the worker. */
+export type EngineEvent =
+  | { readonly type: 'process.ready'; readonly facts: EngineFacts }
+  | { readonly type: 'process.unusable'; readonly failure: LoadFailure }
+  | { readonly type: 'process.ended'; readonly failure: Failure }
+  | { readonly type: 'request.started'; readonly keepAliveMs?: number }
+  | { readonly type: 'request.ended' }
+  | { readonly type: 'engine.keep'; readonly keepAliveMs: number }
+  | { readonly type: 'engine.unload' }
+
+interface EngineContext extends EngineInput {
+  readonly facts: EngineFacts | undefined
+  readonly active: number
+  /** Wall time when it will be unloaded; -1: never, 0: while busy. */
+  readonly expiresAtMs: number
+  readonly failure: LoadFailure | undefined
+}
+
+/** What the worker hears. */
+export type EngineNews =
+  | { readonly type: 'engine.ready'; readonly digest: string; readonly facts: EngineFacts }
+  | { readonly type: 'engine.unusable'; readonly digest: string; readonly failure: LoadFailure }
+  | { readonly type: 'engine.use'; readonly digest: string; readonly active: number; readonly expiresAtMs: number }
+
+function tellWorker(system: object, news: EngineNews): void {
+  const { tell, local } = here(system)
+  tell(local('node/worker'), { ...news })
+}
+
+/** Timers hold at most 2³¹ − 1 ms (24 days); what is to stay longer stays for ever. */
+const maxTimerMs = 2 ** 31 - 1
+const staysForEver = (keepAliveMs: number): boolean => keepAliveMs < 0 || keepAliveMs > maxTimerMs
+
+const expiry = (context: EngineContext, wallMs: number): number =>
+  staysForEver(context.keepAliveMs) ? -1 : wallMs + context.keepAliveMs
+
+export const engineMachine = setup({
+  types: { context: {} as EngineContext, events: {} as EngineEvent, input: {} as EngineInput },
+  actors: {
+    /** Provided: starts the engine process, sends `process.*`, ends it when stopped. */
+    process: fromCallback<EngineEvent, { digest: string }>(() => {}),
+  },
+  actions: {
+    crash: ({ event }) => {
+      const failure = event.type === 'process.ended' ? event.failure : { name: 'EngineError', message: 'the engine ended' }
+      throw Object.assign(new Error(failure.message), { name: failure.name })
+    },
+    noteReady: assign(({ event }) => (event.type === 'process.ready' ? { facts: event.facts } : {})),
+    noteFailure: assign(({ event }) => (event.type === 'process.unusable' ? { failure: event.failure } : {})),
+    tellReady: ({ context, system }) => {
+      if (context.facts === undefined) return
+      tellWorker(system, { type: 'engine.ready', digest: context.digest, facts: context.facts })
+    },
+    tellUnusable: ({ context, system }) => {
+      if (context.failure === undefined) return
+      tellWorker(system, { type: 'engine.unusable', digest: context.digest, failure: context.failure })
+    },
+    tellUse: ({ context, system }) => {
+      const { active, expiresAtMs, digest } = context
+      tellWorker(system, { type: 'engine.use', digest, active, expiresAtMs })
+    },
+    noteStarted: assign(({ context, event }) =>
+      event.type === 'request.started'
+        ? { active: context.active + 1, keepAliveMs: event.keepAliveMs ?? context.keepAliveMs, expiresAtMs: 0 }
+        : {},
+    ),
+    noteEnded: assign({ active: ({ context }) => context.active - 1 }),
+    noteKeep: assign(({ event }) => (event.type === 'engine.keep' ? { keepAliveMs: event.keepAliveMs } : {})),
+    planExpiry: assign({ expiresAtMs: ({ context, system }) => expiry(context, here(system).wallMs()) }),
+  },
+  guards: {
+    isLast: ({ context }) => context.active === 1,
+    isIdle: ({ context }) => context.active === 0,
+    mayExpire: ({ context }) => !staysForEver(context.keepAliveMs),
+  },
+  delays: { keepAlive: ({ context }) => (staysForEver(context.keepAliveMs) ? maxTimerMs : context.keepAliveMs) },
+}).createMachine({
+  id: 'engine',
+  context: ({ input }) => ({ ...input, facts: undefined, active: 0, expiresAtMs: 0, failure: undefined }),
+  // The process outlives the states of a loaded model, and ends with this actor, whatever ends it.
+  invoke: { src: 'process', input: ({ context }) => ({ digest: context.digest }) },
+  on: { 'process.ended': { actions: 'crash' } },
+  initial: 'loading',
+  states: {
+    loading: {
+      on: {
+        'process.ready': { target: 'ready', actions: ['noteReady', 'tellReady'] },
+        'process.unusable': { target: 'unusable', actions: ['noteFailure', 'tellUnusable'] },
+        'engine.unload': 'unloaded',
+        'engine.keep': { actions: 'noteKeep' },
+      },
+    },
+    ready: {
+      initial: 'idle',
+      on: { 'engine.unload': [{ guard: 'isIdle', target: 'unloaded' }, { target: 'unloading' }] },
+      states: {
+        idle: {
+          entry: ['planExpiry', 'tellUse'],
+          after: { keepAlive: { guard: 'mayExpire', target: '#engine.unloaded' } },
+          on: {
+            'request.started': { target: 'busy', actions: 'noteStarted' },
+            'engine.keep': { target: 'idle', reenter: true, actions: 'noteKeep' },
+          },
+        },
+        busy: {
+          entry: 'tellUse',
+          on: {
+            'request.started': { actions: 'noteStarted' },
+            'request.ended': [
+              { guard: 'isLast', target: 'idle', actions: 'noteEnded' },
+              { actions: 'noteEnded' },
+            ],
+            'engine.keep': { actions: 'noteKeep' },
+          },
+        },
+      },
+    },
+    /** Requests that run finish; new ones are refused by the worker. */
+    unloading: {
+      on: {
+        'request.started': { actions: 'noteStarted' },
+        'request.ended': [{ guard: 'isLast', target: 'unloaded' }, { actions: 'noteEnded' }],
+      },
+    },
+    unloaded: { type: 'final' },
+    unusable: { type: 'final' },
+  },
+})

@@ -1,0 +1,94 @@
+/** What this node knows of the cluster: one row per node, from reports and from what its peers' machines say. */
+import { displayName, parseModelName } from '../protocols/model-name.ts'
+import type { NodeId } from '../protocols/ref.ts'
+import type { HeldModel, LoadedModel, NodeReport } from '../protocols/report.ts'
+
+/** A peer's state as its machine names it; `self` is this node. */
+export type NodeState =
+  | 'self'
+  | 'discovered'
+  | 'dialling'
+  | 'admitting'
+  | 'healthy'
+  | 'suspect'
+  | 'unreachable'
+  | 'departed'
+
+export interface ClusterNode {
+  readonly node: NodeId
+  readonly state: NodeState
+  readonly addresses: readonly string[]
+  /** Undefined until the node has said anything about itself. */
+  readonly report: NodeReport | undefined
+  /** Round trip of the last successful health check; null before the first. */
+  readonly rttMs: number | null
+  /** Wall time when it was last heard; 0: never. */
+  readonly lastSeenMs: number
+}
+
+/** Rows by node, this node included. */
+export type ClusterView = ReadonlyMap<NodeId, ClusterNode>
+
+/** Nodes that may be given work: reachable, and not on their way out. */
+export function servingNodes(view: ClusterView): ClusterNode[] {
+  return [...view.values()].filter(
+    ({ state, report }) => (state === 'self' || state === 'healthy') && report?.state === 'serving',
+  )
+}
+
+/** A model version that a name means, and who holds it. */
+export interface Resolved {
+  readonly model: HeldModel
+  readonly holders: readonly ClusterNode[]
+}
+
+/**
+ * Which version a name means: the entry node's own; else the newest in the cluster, then the lower digest.
+ * A request is served by exactly this digest or refused.
+ */
+export function resolveModel(view: ClusterView, self: NodeId, name: string): Resolved | undefined {
+  const parsed = parseModelName(name)
+  if (parsed === undefined) return undefined
+  const wanted = displayName(parsed).toLowerCase()
+  const found = servingNodes(view).flatMap((node) =>
+    modelsOf(node)
+      .filter((model) => model.name.toLowerCase() === wanted)
+      .map((model) => ({ node, model })),
+  )
+  const best = found.toSorted((a, b) => preference(a, b, self))[0]
+  if (best === undefined) return undefined
+  const holders = servingNodes(view).filter((node) =>
+    modelsOf(node).some((model) => model.digest === best.model.digest),
+  )
+  return { model: best.model, holders }
+}
+
+type Found = { readonly node: ClusterNode; readonly model: HeldModel }
+
+function preference(a: Found, b: Found, self: NodeId): number {
+  const own = Number(b.node.node === self) - Number(a.node.node === self)
+  if (own !== 0) return own
+  const newer = b.model.modifiedAtMs - a.model.modifiedAtMs
+  return newer !== 0 ? newer : a.model.digest.localeCompare(b.model.digest)
+}
+
+const modelsOf = (node: ClusterNode): readonly HeldModel[] => node.report?.models ?? []
+
+/** One row per name over the whole cluster, each the version that the name means here; newest first. */
+export function listModels(view: ClusterView, self: NodeId): HeldModel[] {
+  const names = new Set(servingNodes(view).flatMap((node) => modelsOf(node).map((model) => model.name.toLowerCase())))
+  const rows = [...names].flatMap((name) => resolveModel(view, self, name)?.model ?? [])
+  return rows.toSorted((a, b) => b.modifiedAtMs - a.modifiedAtMs || a.name.localeCompare(b.name))
+}
+
+/** What is in memory anywhere, with the node that has it. */
+export function listLoaded(view: ClusterView): Array<{ node: ClusterNode; loaded: LoadedModel }> {
+  return [...view.values()]
+    .filter(({ state }) => state === 'self' || state === 'healthy')
+    .flatMap((node) => (node.report?.loaded ?? []).map((loaded) => ({ node, loaded })))
+}
+
+/** The entry of a node's report for one loaded version. */
+export function loadedOn(node: ClusterNode, digest: string): LoadedModel | undefined {
+  return node.report?.loaded.find((loaded) => loaded.digest === digest)
+}

@@ -1,0 +1,247 @@
+/**
+ * What this node computes: brings models into memory when a request needs them, makes room by unloading what is idle,
+ * and refuses when it is leaving. The manager of the engines; their supervisor `engines` stands beside it.
+ */
+import type { WorkerLoad } from '../protocols/infer.ts'
+import type { Ref } from '../protocols/ref.ts'
+import type { LoadedModel } from '../protocols/report.ts'
+import { here } from '../src/runtime/here.ts'
+import { type AnyActorLogic, assign, setup } from '../src/runtime/logic.ts'
+import type { ActorDown } from '../src/runtime/watches.ts'
+import type { EngineInput, EngineNews, LoadFailure } from './engine.ts'
+import { decide, type EngineTable, evictable, withoutRow, withRow, withWaiter } from './engine-table.ts'
+
+/** Requests that may wait for one model to be loaded. */
+const maxWaiters = 512
+/** How often the reported load follows the real one. */
+const reportMs = 1000
+
+export interface WorkerInput {
+  /** The engine machine with its process. */
+  readonly engine: AnyActorLogic
+  /** Models in memory at once. */
+  readonly maxLoaded: number
+  readonly keepAliveMs: number
+  /** What a loaded engine is doing now. */
+  readonly loadOf: (digest: string) => WorkerLoad | undefined
+}
+
+/** Asked by the data path for a model that is not ready. Answered by `worker.ready` or `worker.refused`. */
+export interface Acquire {
+  readonly type: 'worker.acquire'
+  readonly digest: string
+  readonly keepAliveMs?: number
+  readonly replyTo: Ref
+}
+
+export interface AcquireRefusal {
+  readonly type: 'worker.refused'
+  readonly code: LoadFailure['code'] | 'busy' | 'draining'
+  readonly message: string
+}
+
+type WorkerEvent =
+  | Acquire
+  | EngineNews
+  | ActorDown
+  | { readonly type: 'engine.unload'; readonly digest: string; readonly replyTo: Ref }
+  /** Answered with `drained` when nothing runs any more. */
+  | { readonly type: 'drain'; readonly replyTo: Ref }
+
+interface WorkerContext extends WorkerInput {
+  readonly engines: EngineTable
+  /** What was last reported. */
+  readonly reported: readonly LoadedModel[]
+  /** Who waits for the end of the drain. */
+  readonly drainers: readonly Ref[]
+}
+
+const enginePath = (digest: string): string => `node/engines/${digest}`
+const digestOf = (ref: Ref): string => ref.slice(ref.lastIndexOf('/') + 1)
+
+function loadedModels({ engines, loadOf }: WorkerContext): LoadedModel[] {
+  return [...engines].flatMap(([digest, { facts, state, expiresAtMs }]) => {
+    if (facts === undefined || (state !== 'ready' && state !== 'leaving')) return []
+    const { active, waiting, slots } = loadOf(digest) ?? { active: 0, waiting: 0, slots: facts.slots }
+    return [{ digest, ...facts, expiresAtMs, active, waiting, slots }]
+  })
+}
+
+/** A model that does not fit is tried again once an idle one has left. */
+function afterEviction(context: WorkerContext, failure: LoadFailure): string | undefined {
+  return failure.code === 'insufficient-memory' ? evictable(context.engines) : undefined
+}
+
+const settle = ['fill', 'noteFill', 'report', 'noteReport'] as const
+
+export const workerMachine = setup({
+  types: { context: {} as WorkerContext, events: {} as WorkerEvent, input: {} as WorkerInput },
+  actions: {
+    answerReady: ({ event, system }) => {
+      if (event.type === 'worker.acquire') here(system).tell(event.replyTo, { type: 'worker.ready' })
+    },
+    refuse: ({ event, system }, refusal: Omit<AcquireRefusal, 'type'>) => {
+      if (event.type === 'worker.acquire') here(system).tell(event.replyTo, { type: 'worker.refused', ...refusal })
+    },
+    keepWaiting: assign({
+      engines: ({ context, event }) =>
+        event.type === 'worker.acquire'
+          ? withWaiter(context.engines, event.digest, event.replyTo, event.keepAliveMs ?? context.keepAliveMs)
+          : context.engines,
+    }),
+    /** Carries out what `decide` says; `noteFill` then writes it down. */
+    fill: ({ context, system }) => {
+      const { spawn, tell, local, watch } = here(system)
+      const { start, evict } = decide(context.engines, context.maxLoaded)
+      for (const digest of evict) tell(local(enginePath(digest)), { type: 'engine.unload' })
+      for (const digest of start) {
+        const keepAliveMs = context.engines.get(digest)?.keepAliveMs ?? context.keepAliveMs
+        const input: EngineInput = { digest, keepAliveMs }
+        watch(spawn({ id: digest, logic: context.engine, input }, local('node/engines')))
+      }
+    },
+    noteFill: assign({
+      engines: ({ context }) => {
+        const { start, evict } = decide(context.engines, context.maxLoaded)
+        const started = start.reduce((table, digest) => withRow(table, digest, { state: 'loading' }), context.engines)
+        return evict.reduce((table, digest) => withRow(table, digest, { state: 'leaving' }), started)
+      },
+    }),
+    tellWaiters: ({ context, event, system }) => {
+      if (event.type !== 'engine.ready' && event.type !== 'engine.unusable') return
+      for (const waiter of context.engines.get(event.digest)?.waiters ?? []) {
+        if (event.type === 'engine.ready') here(system).tell(waiter, { type: 'worker.ready' })
+        else here(system).tell(waiter, { type: 'worker.refused', ...event.failure })
+      }
+    },
+    noteReady: assign(({ context, event }) =>
+      event.type === 'engine.ready'
+        ? { engines: withRow(context.engines, event.digest, { state: 'ready', facts: event.facts, waiters: [] }) }
+        : {},
+    ),
+    /** A restarted engine is a new incarnation: watched again (watching twice is watching once). */
+    watchEngine: ({ event, system }) => {
+      const { watch, local } = here(system)
+      if (event.type === 'engine.ready') watch(local(enginePath(event.digest)))
+    },
+    noteUnusable: assign(({ context, event }) =>
+      event.type === 'engine.unusable'
+        ? { engines: withRow(context.engines, event.digest, { state: 'leaving', waiters: [] }) }
+        : {},
+    ),
+    evictFor: ({ context, event, system }) => {
+      if (event.type !== 'engine.unusable') return
+      const victim = afterEviction(context, event.failure)
+      const { tell, local } = here(system)
+      if (victim !== undefined) tell(local(enginePath(victim)), { type: 'engine.unload' })
+    },
+    noteEvictFor: assign(({ context, event }) => {
+      if (event.type !== 'engine.unusable') return {}
+      const victim = afterEviction(context, event.failure)
+      if (victim === undefined) return {}
+      const leaving = withRow(context.engines, victim, { state: 'leaving' })
+      return { engines: withRow(leaving, event.digest, { state: 'leaving', after: victim }) }
+    }),
+    noteUse: assign(({ context, event }) => {
+      if (event.type !== 'engine.use') return {}
+      const { digest, active, expiresAtMs } = event
+      return { engines: withRow(context.engines, digest, { active, expiresAtMs }) }
+    }),
+    noteDown: assign(({ context, event }) => {
+      if (event.type !== 'actor.down') return {}
+      const digest = digestOf(event.ref)
+      if (event.exit.kind === 'crash') return { engines: withRow(context.engines, digest, { state: 'loading', active: 0 }) }
+      const isWanted = (context.engines.get(digest)?.waiters.length ?? 0) > 0
+      const change = { state: 'wanted', active: 0, facts: undefined } as const
+      return { engines: isWanted ? withRow(context.engines, digest, change) : withoutRow(context.engines, digest) }
+    }),
+    unload: ({ context, event, system }) => {
+      if (event.type !== 'engine.unload') return
+      const { tell, local } = here(system)
+      const found = context.engines.has(event.digest)
+      if (found) tell(local(enginePath(event.digest)), { type: 'engine.unload' })
+      tell(event.replyTo, { type: 'engine.unloaded', found })
+    },
+    noteUnload: assign(({ context, event }) =>
+      event.type === 'engine.unload' ? { engines: withRow(context.engines, event.digest, { state: 'leaving' }) } : {},
+    ),
+    report: ({ context, system }) => {
+      const { tell, local } = here(system)
+      const loaded = loadedModels(context)
+      if (JSON.stringify(loaded) === JSON.stringify(context.reported)) return
+      tell(local('node/reporter'), { type: 'loaded.changed', loaded })
+    },
+    noteReport: assign({ reported: ({ context }) => loadedModels(context) }),
+    keepDrainer: assign({
+      drainers: ({ context, event }) => (event.type === 'drain' ? [...context.drainers, event.replyTo] : context.drainers),
+    }),
+    answerDrained: ({ context, system }) => {
+      for (const drainer of context.drainers) here(system).tell(drainer, { type: 'drained' })
+    },
+  },
+  guards: {
+    isReady: ({ context, event }) =>
+      event.type === 'worker.acquire' && context.engines.get(event.digest)?.state === 'ready',
+    isCrowded: ({ context, event }) =>
+      event.type === 'worker.acquire' && (context.engines.get(event.digest)?.waiters.length ?? 0) >= maxWaiters,
+    isFixable: ({ context, event }) =>
+      event.type === 'engine.unusable' && afterEviction(context, event.failure) !== undefined,
+    isIdle: ({ context }) => [...context.engines.values()].every(({ active }) => active === 0),
+  },
+  delays: { report: reportMs },
+}).createMachine({
+  id: 'worker',
+  context: ({ input }) => ({ ...input, engines: new Map(), reported: [], drainers: [] }),
+  on: {
+    'engine.ready': { actions: ['tellWaiters', 'noteReady', 'watchEngine', ...settle] },
+    'engine.unusable': [
+      { guard: 'isFixable', actions: ['evictFor', 'noteEvictFor'] },
+      { actions: ['tellWaiters', 'noteUnusable', ...settle] },
+    ],
+    'engine.use': { actions: ['noteUse', ...settle] },
+    'engine.unload': { actions: ['unload', 'noteUnload', 'report', 'noteReport'] },
+    'actor.down': { actions: ['noteDown', ...settle] },
+  },
+  initial: 'serving',
+  states: {
+    serving: {
+      initial: 'reported',
+      states: {
+        reported: {
+          after: { report: { target: 'reported', reenter: true, actions: ['report', 'noteReport'] } },
+        },
+      },
+      on: {
+        'worker.acquire': [
+          { guard: 'isReady', actions: 'answerReady' },
+          {
+            guard: 'isCrowded',
+            actions: {
+              type: 'refuse',
+              params: { code: 'busy', message: `${maxWaiters} requests wait for this model already` },
+            },
+          },
+          { actions: ['keepWaiting', 'fill', 'noteFill'] },
+        ],
+        drain: { target: 'draining', actions: 'keepDrainer' },
+      },
+    },
+    draining: {
+      always: { guard: 'isIdle', target: 'drained' },
+      on: {
+        'worker.acquire': {
+          actions: { type: 'refuse', params: { code: 'draining', message: 'this node is shutting down' } },
+        },
+        drain: { actions: 'keepDrainer' },
+      },
+    },
+    drained: {
+      entry: 'answerDrained',
+      on: {
+        'worker.acquire': {
+          actions: { type: 'refuse', params: { code: 'draining', message: 'this node is shutting down' } },
+        },
+      },
+    },
+  },
+})

@@ -34,7 +34,7 @@ describe('GGUF files', () => {
   it('are read with the same values and tensors as another reader sees', async () => {
     const theirs = await gguf(tinyPath, { allowLocalFile: true, computeParametersCount: true })
     const ours = await readGgufDetails(tinyPath)
-    const metadata: Record<string, unknown> = theirs.metadata
+    const metadata: Record<string, unknown> = { ...theirs.metadata }
     for (const [key, value] of Object.entries(ours.modelInfo)) {
       if (key === 'general.parameter_count') expect(value).toBe(theirs.parameterCount)
       else if (typeof value === 'number') expect(Math.fround(value)).toBe(Math.fround(Number(metadata[key])))
@@ -127,7 +127,9 @@ describe('GGUF files', () => {
       ggufBytes({ 'general.architecture': 'llama', 'tokenizer.ggml.tokens': tokens, last: 'x' }),
     )
     expect((await readGgufFacts(path)).modelInfo).toMatchObject({ 'tokenizer.ggml.tokens': null, last: 'x' })
-    expect((await readGgufDetails(path)).modelInfo).toMatchObject({ 'tokenizer.ggml.tokens': tokens, last: 'x' })
+    const { modelInfo } = await readGgufDetails(path)
+    expect(String(modelInfo['tokenizer.ggml.tokens']) === String(tokens)).toBe(true)
+    expect(modelInfo.last).toBe('x')
   })
 
   it('with one text larger than the window keep all of it', async () => {

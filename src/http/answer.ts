@@ -1,0 +1,88 @@
+/** Takes an answer's frames apart for one client: as a whole, or batch by batch. */
+import type { ServerResponse } from 'node:http'
+import type { InferFrame, InferResult, InferStream } from '../../protocols/infer.ts'
+import { ApiError } from './errors.ts'
+
+/** A complete answer to `generate` or `chat`. */
+export interface WholeAnswer {
+  readonly text: string
+  readonly tokens: readonly number[]
+  readonly result: InferResult
+}
+
+/** Aborts when the client goes before its response has been written. */
+export function clientSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  if (response.destroyed) controller.abort()
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+/** The stream's batches for as long as the client stays. When it goes the stream is left at once, which cancels the work. */
+export async function* batchesFor(
+  response: ServerResponse,
+  stream: InferStream,
+): AsyncGenerator<readonly InferFrame[], void, void> {
+  const batches = stream[Symbol.asyncIterator]()
+  const leave = () => void batches.return?.()
+  response.once('close', leave)
+  try {
+    while (!response.destroyed) {
+      const { done, value } = await batches.next()
+      if (done === true || response.destroyed) return
+      yield value
+    }
+  } finally {
+    response.off('close', leave)
+    await batches.return?.()
+  }
+}
+
+/** The error that a frame means, if it ends the answer without a result. `model`: the name as sent. */
+export function errorOf(frame: InferFrame, model: string): ApiError | undefined {
+  if (frame.kind === 'failed') return new ApiError(frame.code, frame.message)
+  if (frame.kind !== 'refused') return undefined
+  return new ApiError(frame.reason, frame.reason === 'no-such-model' ? model : frame.message)
+}
+
+/** The error of a stream that ended without its last frame: because the client went, or against the protocol. */
+export function cutShort(response: ServerResponse): ApiError {
+  if (response.destroyed) return new ApiError('cancelled')
+  return new ApiError('internal', 'the answer ended without a result: please send the request again')
+}
+
+/** The whole answer. Its size is bounded by the engine, which caps `num_predict`. Throws ApiError when it failed. */
+export async function wholeAnswer(response: ServerResponse, stream: InferStream, model: string): Promise<WholeAnswer> {
+  let text = ''
+  const tokens: number[] = []
+  for await (const batch of batchesFor(response, stream)) {
+    for (const frame of batch) {
+      if (frame.kind === 'token') {
+        text += frame.text
+        for (const token of frame.tokens) tokens.push(token)
+      } else if (frame.kind === 'done') return { text, tokens, result: frame }
+      const error = errorOf(frame, model)
+      if (error !== undefined) throw error
+    }
+  }
+  throw cutShort(response)
+}
+
+/** The metrics of a final object, in Ollama's order; zero means absent, but `load_duration` never is. */
+export function metricsOf(result: InferResult, startedMs: number): Record<string, number> {
+  return {
+    total_duration: Math.max(1, Math.round((performance.now() - startedMs) * 1e6)),
+    load_duration: Math.max(1, Math.round(result.loadNs)),
+    ...counted('prompt_eval_count', result.promptTokens),
+    ...counted('prompt_eval_duration', Math.round(result.promptNs)),
+    ...counted('eval_count', result.evalTokens),
+    ...counted('eval_duration', Math.round(result.evalNs)),
+  }
+}
+
+/** Go's `omitempty`. */
+export function counted(name: string, count: number): Record<string, number> {
+  return count === 0 ? {} : { [name]: count }
+}

@@ -1,0 +1,117 @@
+/** `POST /api/embed`: vectors of many texts, normalized. `POST /api/embeddings`: its predecessor, of one text, raw. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { InferResult, InferStream } from '../../protocols/infer.ts'
+import { batchesFor, clientSignal, counted, cutShort, errorOf, wholeAnswer } from './answer.ts'
+import { ApiError } from './errors.ts'
+import { fieldReader } from './fields.ts'
+import { computeFields, sharedRequest } from './inference-request.ts'
+import { checkModel } from './model-check.ts'
+import type { ApiServices } from './services.ts'
+import { sendJson } from './wire.ts'
+
+/** Texts in one request: their vectors, 4,096 numbers each, are then about 170 MB of JSON; no string holds over 512 MB. */
+const maxInputs = 2048
+
+const readEmbed = fieldReader(
+  Type.Object({
+    ...computeFields,
+    input: Type.Optional(Type.Unknown()),
+    truncate: Type.Optional(Type.Boolean()),
+    dimensions: Type.Optional(Type.Integer()),
+  }),
+)
+
+const readEmbeddings = fieldReader(Type.Object({ ...computeFields, prompt: Type.Optional(Type.String()) }))
+
+export function embeddingRoutes(app: FastifyInstance, services: ApiServices): void {
+  app.post('/api/embed', { config: { endpoint: 'embed' } }, (request, reply) => answerEmbed(services, request, reply))
+  app.post('/api/embeddings', { config: { endpoint: 'embeddings' } }, (request, reply) =>
+    answerEmbeddings(services, request, reply),
+  )
+}
+
+async function answerEmbed(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const startedMs = performance.now()
+  const fields = readEmbed(request.body)
+  const input = inputOf(fields.input)
+  const model = checkModel(fields.model)
+  const shared = sharedRequest(fields, model, request.headers)
+  const signal = clientSignal(reply.raw)
+  if (input.length === 0) {
+    await wholeAnswer(reply.raw, await services.submit({ ...shared, work: { kind: 'load' } }, signal), model.sent)
+    return sendJson(reply, { model: model.sent, embeddings: [] })
+  }
+  const { truncate = true, dimensions = 0 } = fields
+  const limit = dimensions > 0 ? { dimensions } : {}
+  const work = { kind: 'embed', input, truncate, normalize: true, ...limit } as const
+  const stream = await services.submit({ ...shared, work }, signal)
+  const { vectors, result } = await collect(reply, stream, { model: model.sent, count: input.length })
+  return sendJson(reply, {
+    model: model.sent,
+    embeddings: vectors.map((vector) => Array.from(vector)),
+    total_duration: Math.max(1, Math.round((performance.now() - startedMs) * 1e6)),
+    load_duration: Math.max(1, Math.round(result.loadNs)),
+    ...counted('prompt_eval_count', result.promptTokens),
+  })
+}
+
+async function answerEmbeddings(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const fields = readEmbeddings(request.body)
+  const model = checkModel(fields.model)
+  const shared = sharedRequest(fields, model, request.headers)
+  const signal = clientSignal(reply.raw)
+  const { prompt = '' } = fields
+  if (prompt === '') {
+    await wholeAnswer(reply.raw, await services.submit({ ...shared, work: { kind: 'load' } }, signal), model.sent)
+    return sendJson(reply, { embedding: [] })
+  }
+  const work = { kind: 'embed', input: [prompt], truncate: true, normalize: false } as const
+  const stream = await services.submit({ ...shared, work }, signal)
+  const { vectors } = await collect(reply, stream, { model: model.sent, count: 1 })
+  return sendJson(reply, { embedding: Array.from(vectors[0] ?? []) })
+}
+
+/** Absent, `""` and `[]` are all no input. */
+function inputOf(input: unknown): readonly string[] {
+  if (input === undefined || input === '') return []
+  if (typeof input === 'string') return [input]
+  if (!Array.isArray(input) || !input.every((text) => typeof text === 'string')) {
+    throw new ApiError('bad-field', 'invalid input type')
+  }
+  if (input.length > maxInputs) {
+    throw new ApiError('bad-field', `input has ${input.length} texts: send at most ${maxInputs} in one request`)
+  }
+  return input
+}
+
+/** The vectors in the order of the texts. Throws ApiError when one is missing or not a vector of numbers. */
+async function collect(
+  reply: FastifyReply,
+  stream: InferStream,
+  { model, count }: { readonly model: string; readonly count: number },
+): Promise<{ readonly vectors: readonly Float32Array[]; readonly result: InferResult }> {
+  const vectors = new Map<number, Float32Array>()
+  for await (const batch of batchesFor(reply.raw, stream)) {
+    for (const frame of batch) {
+      const error = errorOf(frame, model)
+      if (error !== undefined) throw error
+      if (frame.kind === 'embedding') vectors.set(frame.index, checked(frame.vector))
+      if (frame.kind === 'done') return { vectors: inOrder(vectors, count), result: frame }
+    }
+  }
+  throw cutShort(reply.raw)
+}
+
+function checked(vector: Float32Array): Float32Array {
+  if (vector.every(Number.isFinite)) return vector
+  throw new ApiError('invalid-request', 'embedding contains NaN or Inf values')
+}
+
+function inOrder(vectors: ReadonlyMap<number, Float32Array>, count: number): readonly Float32Array[] {
+  return Array.from({ length: count }, (_, index) => {
+    const vector = vectors.get(index)
+    if (vector === undefined) throw new ApiError('internal', `the engine gave no embedding of input ${index}`)
+    return vector
+  })
+}

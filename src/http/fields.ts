@@ -1,0 +1,86 @@
+/**
+ * Reads an object of a request as Go reads a struct: keys match in any case at the levels that the schema names,
+ * `null` is absent, the last duplicate wins, what the schema does not name is ignored. User data keeps its own keys.
+ */
+import type { Static, TObject, TProperties, TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { ApiError } from './errors.ts'
+
+/** The parts of a schema that say where the known keys are. */
+interface Level {
+  readonly type?: string
+  readonly properties?: Readonly<Record<string, Level>>
+  readonly items?: Level
+}
+
+type Shaper = (value: unknown) => unknown
+
+/**
+ * A reader for bodies of one schema, all of whose fields should be optional. It throws ApiError `missing-body` for
+ * undefined and `bad-field`, with the field's name and what was expected, for a value that does not fit.
+ */
+export function fieldReader<Properties extends TProperties>(
+  schema: TObject<Properties>,
+): (body: unknown) => Static<TObject<Properties>> {
+  const shape = shaperOf(schema as Level)
+  const validator = Compile(schema as TSchema)
+  return (body) => {
+    if (body === undefined) throw new ApiError('missing-body')
+    if (body === null) return {} as Static<TObject<Properties>>
+    const value = shape(body)
+    if (!validator.Check(value)) throw new ApiError('bad-field', mismatch(validator.Errors(value), value))
+    return value as Static<TObject<Properties>>
+  }
+}
+
+function shaperOf(level: Level): Shaper {
+  if (level.type === 'array' && level.items !== undefined) {
+    const item = shaperOf(level.items)
+    return item === asItIs ? asItIs : (value) => (Array.isArray(value) ? value.map(item) : value)
+  }
+  return level.properties === undefined ? asItIs : objectShaper(level.properties)
+}
+
+function asItIs(value: unknown): unknown {
+  return value
+}
+
+function objectShaper(properties: Readonly<Record<string, Level>>): Shaper {
+  const fields = new Map<string, { readonly name: string; readonly shape: Shaper }>()
+  let longestName = 0
+  for (const [name, level] of Object.entries(properties)) {
+    fields.set(name.toLowerCase(), { name, shape: shaperOf(level) })
+    longestName = Math.max(longestName, name.length)
+  }
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+    const shaped: Record<string, unknown> = {}
+    for (const key of Object.keys(value)) {
+      // No lower-casing of keys of any length: they are a stranger's.
+      if (key.length > longestName) continue
+      const field = fields.get(key) ?? fields.get(key.toLowerCase())
+      const content = (value as Record<string, unknown>)[key]
+      if (field !== undefined && content !== null) shaped[field.name] = field.shape(content)
+    }
+    return shaped
+  }
+}
+
+interface Mismatch {
+  readonly instancePath: string
+  readonly message: string
+}
+
+function mismatch(errors: readonly Mismatch[], value: unknown): string {
+  const [first] = errors
+  if (first === undefined) return 'json: cannot read the request'
+  const steps = first.instancePath.split('/').slice(1)
+  const found = steps.reduce<unknown>((at, step) => (at as Record<string, unknown>)[step], value)
+  const where = steps.length === 0 ? 'the request' : `field ${steps.join('.')}`
+  return `json: cannot read ${kindOf(found)} as ${where}: it ${first.message}`
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'array' : typeof value
+}

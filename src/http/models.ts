@@ -1,0 +1,94 @@
+/** `/api/tags`, `/api/ps`, `/api/show`: what the cluster holds, has loaded, and knows about one model. */
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { HeldModel, ModelDetails } from '../../protocols/report.ts'
+import { counted } from './answer.ts'
+import { ApiError } from './errors.ts'
+import { fieldReader } from './fields.ts'
+import { checkModel } from './model-check.ts'
+import type { ApiServices, LoadedRow } from './services.ts'
+import { expiryTime, localTime } from './time.ts'
+import { sendJson } from './wire.ts'
+
+const readShow = fieldReader(
+  Type.Object({
+    model: Type.Optional(Type.String()),
+    name: Type.Optional(Type.String()),
+    verbose: Type.Optional(Type.Boolean()),
+  }),
+)
+
+export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/api/tags',
+    handler: async (_request, reply) => {
+      const models = [...(await services.models())].sort(newestFirst)
+      return sendJson(reply, { models: models.map(heldRow) })
+    },
+  })
+  app.get('/api/ps', async (_request, reply) => {
+    const nowMs = Date.now()
+    const loaded = [...(await services.loaded())].sort(longestLivedFirst)
+    return sendJson(reply, { models: loaded.map((model) => loadedRow(model, nowMs)) })
+  })
+  app.post('/api/show', { config: { endpoint: 'show' } }, async (request, reply) => {
+    const { model, name, verbose = false } = readShow(request.body)
+    const asked = checkModel(model || name)
+    const shown = await services.show(asked.name, verbose)
+    if (shown === undefined) throw new ApiError('model-not-found', asked.display)
+    return sendJson(reply, shown)
+  })
+}
+
+/** By the second, as Ollama sorts; the sort is stable, so that equal ones keep the order they came in. */
+function newestFirst(left: HeldModel, right: HeldModel): number {
+  return Math.floor(right.modifiedAtMs / 1000) - Math.floor(left.modifiedAtMs / 1000)
+}
+
+function longestLivedFirst(left: LoadedRow, right: LoadedRow): number {
+  if (left.expiresAtMs === right.expiresAtMs) return 0
+  if (left.expiresAtMs === -1) return -1
+  return right.expiresAtMs === -1 ? 1 : right.expiresAtMs - left.expiresAtMs
+}
+
+function heldRow(model: HeldModel): unknown {
+  return {
+    name: model.name,
+    model: model.name,
+    modified_at: localTime(model.modifiedAtMs),
+    size: model.sizeBytes,
+    digest: model.digest,
+    details: {
+      ...detailsOf(model.details),
+      ...counted('context_length', model.contextLength),
+      ...counted('embedding_length', model.embeddingLength),
+    },
+    capabilities: model.capabilities,
+  }
+}
+
+function loadedRow(model: LoadedRow, nowMs: number): unknown {
+  return {
+    name: model.name,
+    model: model.name,
+    size: model.sizeBytes,
+    digest: model.digest,
+    details: detailsOf(model.details),
+    expires_at: expiryTime(model.expiresAtMs, nowMs),
+    size_vram: model.sizeVramBytes,
+    context_length: model.contextLength,
+  }
+}
+
+/** In Ollama's order, whatever order a peer's report had. */
+function detailsOf(details: ModelDetails): ModelDetails {
+  return {
+    parent_model: details.parent_model,
+    format: details.format,
+    family: details.family,
+    families: details.families,
+    parameter_size: details.parameter_size,
+    quantization_level: details.quantization_level,
+  }
+}

@@ -1,0 +1,97 @@
+/** Writes an answer as lines of JSON: one write per batch, no faster than the client reads. */
+import type { ServerResponse } from 'node:http'
+import type { FastifyReply } from 'fastify'
+import type { InferFrame, InferResult, InferStream } from '../../protocols/infer.ts'
+import { batchesFor, cutShort, errorOf } from './answer.ts'
+import type { ApiError, Endpoint } from './errors.ts'
+import { utcTime } from './time.ts'
+
+export const linesType = 'application/x-ndjson'
+
+/** A client that takes nothing for this long is taken for gone: its answer holds a slot of an engine. */
+const maxStallMs = 5 * 60_000
+
+/** How an endpoint writes its lines. They end with a newline. */
+export interface LineWriter {
+  /** A line for a piece of text, never empty. `createdAt` is RFC 3339. */
+  delta(text: string, createdAt: string): string
+  /** What the client will get in the final line: called for every token frame. */
+  take?(tokens: readonly number[]): void
+  final(result: InferResult, createdAt: string): string
+}
+
+export interface LineStream {
+  readonly model: string
+  readonly endpoint: Endpoint
+  readonly writer: LineWriter
+}
+
+/**
+ * Streams an answer to its end. Nothing is written before the first text or the result, so a failure before it throws an
+ * ApiError and gets a status; one after it becomes the last line.
+ */
+export async function streamLines(reply: FastifyReply, stream: InferStream, lines: LineStream): Promise<void> {
+  const response = reply.raw
+  for await (const batch of batchesFor(response, stream)) {
+    const { text, error, ended } = linesOf(batch, lines)
+    if (error !== undefined && text === '' && !response.headersSent) throw beforeFirstByte(reply, error)
+    if (text !== '' && !response.headersSent) openLines(reply)
+    if (error !== undefined) return void response.end(text + errorLine(error, lines.endpoint))
+    if (ended) return void response.end(text)
+    if (text !== '' && !response.write(text)) await drained(response)
+  }
+  const error = cutShort(response)
+  if (!response.headersSent) throw beforeFirstByte(reply, error)
+  response.end(errorLine(error, lines.endpoint))
+}
+
+/** Ollama answers the failure of a stream that has not begun as JSON without a charset. */
+function beforeFirstByte(reply: FastifyReply, error: ApiError): ApiError {
+  reply.header('content-type', 'application/json')
+  return error
+}
+
+/** Takes the response over from fastify and sends its head. */
+export function openLines(reply: FastifyReply): void {
+  reply.hijack()
+  const headers = reply.getHeaders()
+  reply.raw.writeHead(200, { ...headers, 'content-type': linesType } as Record<string, string>)
+}
+
+/** The line that ends a stream which has already begun. */
+export function errorLine(error: ApiError, endpoint: Endpoint): string {
+  return `${JSON.stringify({ error: error.on(endpoint).words })}\n`
+}
+
+/** Resolves when the client has taken what was written or is gone; ends a client that takes nothing for too long. */
+export async function drained(response: ServerResponse): Promise<void> {
+  if (response.destroyed || !response.writableNeedDrain) return
+  await new Promise<void>((resolve) => {
+    const stalled = setTimeout(() => response.destroy(), maxStallMs)
+    const finish = () => {
+      clearTimeout(stalled)
+      response.off('drain', finish)
+      response.off('close', finish)
+      resolve()
+    }
+    response.on('drain', finish)
+    response.on('close', finish)
+  })
+}
+
+function linesOf(batch: readonly InferFrame[], { writer, model }: LineStream) {
+  const createdAt = utcTime(Date.now())
+  let text = ''
+  for (const frame of batch) {
+    if (frame.kind === 'token') {
+      writer.take?.(frame.tokens)
+      if (frame.text !== '') text += writer.delta(frame.text, createdAt)
+    } else if (frame.kind === 'done') {
+      return { text: text + writer.final(frame, createdAt), error: undefined, ended: true }
+    } else {
+      const error = errorOf(frame, model)
+      if (error !== undefined) return { text, error, ended: true }
+    }
+  }
+  return { text, error: undefined, ended: false }
+}

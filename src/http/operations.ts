@@ -1,0 +1,132 @@
+/** `/omx/v1`: what this node and its cluster are doing, and the import of a model file. */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type ImportLine, operationsRoutes } from '../../protocols/operations.ts'
+import { clientSignal } from './answer.ts'
+import { ApiError } from './errors.ts'
+import { checkModel } from './model-check.ts'
+import { drained, errorLine, openLines } from './ndjson.ts'
+import type { ApiServices, OperationsServices } from './services.ts'
+import { sendJson } from './wire.ts'
+
+/** Progress of an import is told at most this often: a person watches it. */
+const progressEveryMs = 200
+
+/** An upload that brings nothing for this long has stalled; the half-written file is then removed. */
+const maxUploadIdleMs = 60_000
+
+interface InspectQuery {
+  readonly peer?: string
+  readonly path?: string
+}
+
+/** `draining` ends what would never end by itself. */
+export function operationsRoutesFor(app: FastifyInstance, services: ApiServices, draining: AbortSignal): void {
+  const { operations } = services
+  app.get(operationsRoutes.status, async (_request, reply) => sendJson(reply, await operations.status()))
+  app.get(operationsRoutes.peers, async (_request, reply) => sendJson(reply, await operations.peers()))
+  app.get(operationsRoutes.models, async (_request, reply) => sendJson(reply, await operations.models()))
+  app.get(operationsRoutes.inspect, async (request, reply) =>
+    sendJson(reply, await operations.inspect(single(request.query, 'peer'))),
+  )
+  app.get(operationsRoutes.follow, (request, reply) => follow(operations, request, reply, draining))
+  app.put(`${operationsRoutes.models}/*`, { config: { rawBody: true } }, (request, reply) =>
+    importModel(operations, request, reply),
+  )
+}
+
+/** A query parameter that may be given once. */
+function single(query: unknown, name: keyof InspectQuery): string | undefined {
+  const value = (query as Readonly<Record<string, unknown>>)[name]
+  if (value === undefined || value === '') return undefined
+  if (typeof value === 'string') return value
+  throw new ApiError('bad-field', `query parameter "${name}" is given more than once: give it once`)
+}
+
+async function follow(
+  operations: OperationsServices,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  draining: AbortSignal,
+): Promise<void> {
+  const path = single(request.query, 'path') ?? ''
+  const signal = AbortSignal.any([clientSignal(reply.raw), draining])
+  const transitions = await operations.follow(single(request.query, 'peer'), path, signal)
+  openLines(reply)
+  reply.raw.flushHeaders()
+  try {
+    for await (const transition of transitions) {
+      if (signal.aborted) break
+      if (!reply.raw.write(`${JSON.stringify(transition)}\n`)) await drained(reply.raw)
+    }
+    reply.raw.end()
+  } catch (error) {
+    reply.raw.end(errorLine(asApiError(error), 'other'))
+  }
+}
+
+async function importModel(
+  operations: OperationsServices,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  checkToken(operations.token, request.headers.authorization)
+  const { name } = checkModel((request.params as { '*': string })['*'])
+  const total = Number(request.headers['content-length'] ?? 0)
+  let toldMs = performance.now()
+  const onProgress = (completed: number) => {
+    if (performance.now() - toldMs < progressEveryMs || reply.raw.writableNeedDrain) return
+    toldMs = performance.now()
+    writeLine(reply, { completed, total })
+  }
+  try {
+    const held = await operations.importGguf(name, uploadOf(request.raw), onProgress)
+    writeLine(reply, { status: 'success', model: { name: held.name, digest: held.digest, size: held.sizeBytes } })
+  } catch (error) {
+    if (!reply.raw.headersSent) throw error
+    reply.raw.write(errorLine(asApiError(error), 'other'))
+  }
+  reply.raw.end()
+}
+
+function writeLine(reply: FastifyReply, line: ImportLine): void {
+  if (!reply.raw.headersSent) openLines(reply)
+  reply.raw.write(`${JSON.stringify(line)}\n`)
+}
+
+/** The request's bytes; fails when none come for a minute. */
+async function* uploadOf(request: IncomingMessage): AsyncGenerator<Uint8Array, void, void> {
+  const stalled = () => {
+    request.destroy(new ApiError('body-timeout', `the upload brought nothing for ${maxUploadIdleMs / 1000} s`))
+  }
+  let timer = setTimeout(stalled, maxUploadIdleMs)
+  try {
+    for await (const chunk of request) {
+      clearTimeout(timer)
+      yield chunk as Uint8Array
+      timer = setTimeout(stalled, maxUploadIdleMs)
+    }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Compares digests, so that the time taken says nothing about the token. */
+function checkToken(token: string, authorization: string | undefined): void {
+  const given = /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? ''
+  if (timingSafeEqual(digestOf(given), digestOf(token))) return
+  throw new ApiError(
+    'unauthorized',
+    `importing needs this node's token: send it as "Authorization: Bearer <token>"; it is in run.json in the node's data folder, and "omx-node import" reads it from there`,
+  )
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  return new ApiError('internal', error instanceof Error ? error.message : String(error))
+}

@@ -1,0 +1,29 @@
+/** `/`, `/api/version`, and the two probes of an orchestrator. */
+import type { FastifyInstance } from 'fastify'
+import { sendJson, textType } from './wire.ts'
+
+/**
+ * The release of Ollama whose API this is: clients compare it to decide what they may use, and some parse three numbers.
+ * What OllamaMax's own version is, `/omx/v1/status` says.
+ */
+export const spokenOllamaVersion = '0.33.0'
+
+/** What `GET /` answers; `identify.ts` knows an Ollama by it. */
+export const greeting = 'Ollama is running'
+
+export function rootRoutes(app: FastifyInstance): void {
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/',
+    handler: (_request, reply) => reply.type(textType).send(greeting),
+  })
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/api/version',
+    handler: (_request, reply) => sendJson(reply, { version: spokenOllamaVersion }),
+  })
+  // Alive: the process answers. Ready: it takes new requests; a draining listener answers 503 to every route.
+  for (const url of ['/healthz', '/readyz']) {
+    app.get(url, (_request, reply) => reply.type(textType).send('ok'))
+  }
+}

@@ -1,0 +1,60 @@
+/** What the routes need from the cluster. `src/node.ts` implements it by messages to actors. */
+import type { InferStream, InferWork } from '../../protocols/infer.ts'
+import type {
+  InspectAnswer,
+  ModelsAnswer,
+  PeersAnswer,
+  StatusAnswer,
+  TransitionLine,
+} from '../../protocols/operations.ts'
+import type { HeldModel, LoadedModel, ModelDetails } from '../../protocols/report.ts'
+
+/** One request as a client sent it, before anything is known about where it will run. */
+export interface NewRequest {
+  /** The name as sent, trimmed: answers and messages repeat it. */
+  readonly model: string
+  readonly work: InferWork
+  /** By Ollama's names, unchecked: the engine knows their types. */
+  readonly options: Readonly<Record<string, unknown>>
+  /** Absent: the worker's own setting; Infinity: forever. */
+  readonly keepAliveMs?: number
+  /** `X-OMX-Priority`: higher first, 0 where the client sent none. */
+  readonly priority: number
+  /** `X-OMX-Deadline-Ms`: from its arrival. */
+  readonly deadlineMs?: number
+}
+
+/** A model in some node's memory, with what `/api/ps` says about its file. */
+export type LoadedRow = LoadedModel & { readonly details: ModelDetails }
+
+/** Every method rejects with an `ApiError`; anything else is a defect and answered with 500. */
+export interface ApiServices {
+  /**
+   * Admits a request somewhere in the cluster. Resolves with its answer, whose last frame is `done` or `failed`; leaving
+   * the loop cancels it. Rejects with `model-not-found`, `busy`, `draining`, … `signal` aborts when the client goes.
+   */
+  submit(request: NewRequest, signal: AbortSignal): Promise<InferStream>
+  /** One row per name over the whole cluster. */
+  models(): Promise<readonly HeldModel[]>
+  loaded(): Promise<readonly LoadedRow[]>
+  /** `/api/show`'s answer; undefined when nobody holds this name. */
+  show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined>
+  /** Resolves also when the model was not loaded; rejects with `model-not-found` when nobody holds it. */
+  unload(name: string): Promise<void>
+  readonly operations: OperationsServices
+}
+
+/** What `/omx/v1` needs. */
+export interface OperationsServices {
+  /** What an import must present as its bearer: `run.json` holds it. */
+  readonly token: string
+  status(): Promise<StatusAnswer>
+  peers(): Promise<PeersAnswer>
+  models(): Promise<ModelsAnswer>
+  /** `peer` is an id or a name; undefined: this node. Rejects with `not-found`. */
+  inspect(peer: string | undefined): Promise<InspectAnswer>
+  /** Resolves when the actor is being followed; ends with `signal`. Rejects with `not-found`. */
+  follow(peer: string | undefined, path: string, signal: AbortSignal): Promise<AsyncIterable<TransitionLine>>
+  /** Imports a GGUF under a name; `onProgress` hears the bytes so far. Leaves nothing behind when `body` fails. */
+  importGguf(name: string, body: AsyncIterable<Uint8Array>, onProgress: (bytes: number) => void): Promise<HeldModel>
+}

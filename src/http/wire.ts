@@ -1,0 +1,158 @@
+/**
+ * Makes fastify's wire Ollama's: any content type is JSON, errors are `{"error"}`, unknown routes and methods are plain
+ * text, and nothing of fastify's own shapes or limits shows.
+ */
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { readBody } from './body.ts'
+import { ApiError, type Endpoint } from './errors.ts'
+import { firstJsonValue } from './json-text.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whose words an error uses; absent: those that most endpoints share. */
+    endpoint?: Endpoint
+    /** The route reads the body itself, as bytes. */
+    rawBody?: boolean
+  }
+}
+
+export const jsonType = 'application/json; charset=utf-8'
+export const textType = 'text/plain; charset=utf-8'
+
+/** Where what no client should see goes: defects, and connections that do not speak HTTP. */
+export interface HttpLog {
+  error(fields: Readonly<Record<string, unknown>>, message: string): void
+  debug(fields: Readonly<Record<string, unknown>>, message: string): void
+}
+
+/** A request's line and headers must be there by then: no client needs longer, and a slow one holds a socket. */
+const headersTimeoutMs = 20_000
+
+/** How often sockets are checked against that. */
+const connectionsCheckMs = 5_000
+
+/** Idle sockets stay for this long: longer than the minute after which common proxies drop theirs. */
+const keepAliveTimeoutMs = 72_000
+
+/** Model names in a path are at most 80 + 80 + 350 characters and their percent-encoding. */
+const maxParameterLength = 2_048
+
+export const wireOptions = {
+  logger: false,
+  exposeHeadRoutes: false,
+  http: { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: connectionsCheckMs },
+  // Bodies have limits of their own: one for JSON, another for a model of many gigabytes.
+  requestTimeout: 0,
+  keepAliveTimeout: keepAliveTimeoutMs,
+  routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: maxParameterLength },
+  frameworkErrors: (error, _request, reply) => {
+    void sendError(reply, error.statusCode ?? 400, error.message)
+  },
+  clientErrorHandler: refuseConnection,
+} satisfies FastifyHttpOptions<Server>
+
+/** Prepares an instance made with `wireOptions`; call it before any route is added. */
+export function installWire(app: FastifyInstance, log: HttpLog): void {
+  const methods = collectMethods(app)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (request, payload, done) => {
+    if (request.is404 || request.routeOptions.config.rawBody === true) return done(null, payload)
+    readBody(request.raw)
+      .then((bytes) => firstJsonValue(bytes.toString('utf8')))
+      .then(
+        (body) => done(null, body),
+        (error) => done(error),
+      )
+  })
+  // Whatever the client calls it, it is read the same; and fastify refuses types that it cannot parse.
+  app.addHook('onRequest', (request, _reply, next) => {
+    delete request.raw.headers['content-type']
+    next()
+  })
+  app.setNotFoundHandler((request, reply) => answerUnknown(methods, request, reply))
+  app.setErrorHandler((error, request, reply) => answerError(error as Error, request, reply, log))
+}
+
+/** Answers one JSON object. */
+export function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
+  return reply.header('content-type', jsonType).send(JSON.stringify(value))
+}
+
+function answerError(error: Error, request: FastifyRequest, reply: FastifyReply, log: HttpLog): void {
+  if (error instanceof ApiError) {
+    const { status, words } = error.on(request.routeOptions.config.endpoint ?? 'other')
+    // What is left of such a body may never come.
+    if (error.code === 'body-timeout') reply.header('connection', 'close')
+    return void sendError(reply, status, words)
+  }
+  const { statusCode } = error as { statusCode?: number }
+  if (statusCode !== undefined && statusCode < 500) return void sendError(reply, statusCode, error.message)
+  log.error({ err: error, method: request.method, url: request.url }, 'a request ended in a defect')
+  sendError(reply, 500, `internal error: ${error.message}`)
+}
+
+/** Bytes, because fastify adds a charset to strings, and a failed stream's answer names none. */
+function sendError(reply: FastifyReply, status: number, words: string): FastifyReply {
+  const type = reply.getHeader('content-type') ?? jsonType
+  const body = Buffer.from(JSON.stringify({ error: words }))
+  return reply.code(status).header('content-type', type).send(body)
+}
+
+/** The methods of every path, for 405; paths that end in `*` match by their beginning. */
+function collectMethods(app: FastifyInstance): ReadonlyMap<string, Set<string>> {
+  const methods = new Map<string, Set<string>>()
+  app.addHook('onRoute', ({ method, url }) => {
+    const known = methods.get(url) ?? new Set()
+    for (const one of [method].flat()) known.add(one)
+    methods.set(url, known)
+  })
+  return methods
+}
+
+function answerUnknown(
+  methods: ReadonlyMap<string, Set<string>>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const allowed = allowedFor(methods, pathOf(request.url))
+  if (allowed === undefined) return reply.code(404).type(textType).send('404 page not found')
+  return reply
+    .code(405)
+    .header('allow', [...allowed].join(', '))
+    .type(textType)
+    .send('405 method not allowed')
+}
+
+function allowedFor(methods: ReadonlyMap<string, Set<string>>, path: string): Set<string> | undefined {
+  const exact = methods.get(path)
+  if (exact !== undefined) return exact
+  for (const [url, allowed] of methods) {
+    if (url.endsWith('*') && path.startsWith(url.slice(0, -1))) return allowed
+  }
+  return undefined
+}
+
+/** The path as the router sees it: without the query, double slashes and the last slash. */
+function pathOf(url: string): string {
+  const [path = '/'] = url.split('?', 1)
+  const single = path.replace(/\/{2,}/g, '/')
+  return single.length > 1 && single.endsWith('/') ? single.slice(0, -1) : single
+}
+
+/** Answers what is not HTTP at all, or came too slowly, and ends the connection. */
+function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+  // Something was answered here before: what we write now could be taken for a part of it.
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) return void socket.destroy()
+  const [status, words] = refusals[error.code ?? ''] ?? ['400 Bad Request', 'this is not an HTTP request']
+  const body = JSON.stringify({ error: words })
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: ${jsonType}\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  )
+}
+
+const refusals: Readonly<Record<string, readonly [status: string, words: string]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'the request line and headers are too long'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the request line and headers did not arrive in time'],
+}

@@ -41,6 +41,7 @@ export async function openCatalog(folder: string): Promise<Catalog> {
 }
 
 interface Remembered {
+  readonly name: ModelName
   readonly stamp: string
   readonly digest: string
   readonly manifest: Manifest
@@ -68,7 +69,8 @@ class FolderCatalog implements Catalog {
   }
 
   async find(digest: string): Promise<ModelFile | undefined> {
-    const model = (await this.#walk()).find((candidate) => candidate.digest === digest)
+    const model =
+      (await this.#lastSeen(digest)) ?? (await this.#walk()).find((candidate) => candidate.digest === digest)
     if (model === undefined) return undefined
     const path = (layerDigest: string) => blobPath(this.#layout, layerDigest)
     const [system] = await readTexts(model.manifest, 'system', path)
@@ -102,6 +104,16 @@ class FolderCatalog implements Catalog {
     const target = (await this.#names()).find((present) => sameName(present, wanted)) ?? wanted
     await importGguf(this.#layout, target, source, onProgress)
     return heldModel(await this.#read(target, new Map()))
+  }
+
+  /** The version where it was last seen, when it is still there: spares a walk for each load. */
+  async #lastSeen(digest: string): Promise<StoredModel | undefined> {
+    for (const { name, digest: seen } of this.#remembered.values()) {
+      if (seen !== digest) continue
+      const model = await this.#read(name, new Map()).catch(() => undefined)
+      if (model?.digest === digest) return model
+    }
+    return undefined
   }
 
   /** Every complete model; what is wrong with the others goes to `problems`. */
@@ -145,7 +157,7 @@ class FolderCatalog implements Catalog {
     const status = await stat(path, { bigint: true })
     const stamp = `${status.mtimeNs}:${status.size}:${status.ino}`
     const known = this.#remembered.get(path)
-    const entry = known?.stamp === stamp ? known : { stamp, ...(await this.#readFiles(path)) }
+    const entry = known?.stamp === stamp ? known : { name, stamp, ...(await this.#readFiles(path)) }
     await this.#checkBlobs(entry.manifest)
     const [layer] = layersOf(entry.manifest, 'model')
     if (layer === undefined)
@@ -157,7 +169,7 @@ class FolderCatalog implements Catalog {
     return { name, digest, manifest, config, facts, path: blob, modifiedAtMs: Number(status.mtimeMs) }
   }
 
-  async #readFiles(path: string): Promise<Omit<Remembered, 'stamp'>> {
+  async #readFiles(path: string): Promise<Omit<Remembered, 'name' | 'stamp'>> {
     const { manifest, digest } = await readManifest(path)
     return { manifest, digest, config: await readConfig(blobPath(this.#layout, manifest.config.digest)) }
   }

@@ -16,6 +16,9 @@ const lockWaitMs = 250
 const sqliteBusy = 5
 const sqliteLocked = 6
 
+/** The locks that this process holds: a database that nothing refers to would be closed with the garbage. */
+const heldLocks = new Set<DatabaseSync>()
+
 export interface DataFolder {
   /** Absolute. */
   readonly path: string
@@ -32,10 +35,9 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   await makeWritable(folder)
   const database = lock(folder)
   if (database === undefined) throw await heldError(folder)
-  let held = true
+  heldLocks.add(database)
   const release = () => {
-    if (held) database.close()
-    held = false
+    if (heldLocks.delete(database)) database.close()
   }
   try {
     // Whoever wrote it has died: the lock was free.

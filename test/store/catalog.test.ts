@@ -66,6 +66,17 @@ describe('a store that Ollama wrote', () => {
     expect(await catalog.find('0'.repeat(64))).toBeUndefined()
   })
 
+  it('finds a version under the name that it was moved to', async () => {
+    const { folder, digest } = await stockFolder()
+    const catalog = await openCatalog(folder)
+    await catalog.list()
+    const library = join(folder, 'manifests/registry.ollama.ai/library')
+    await rename(join(library, 'tiny'), join(library, 'moved'))
+    expect((await catalog.find(digest))?.name).toBe('moved:latest')
+    await rm(join(library, 'moved'), { recursive: true })
+    expect(await catalog.find(digest)).toBeUndefined()
+  })
+
   it("is shown in Ollama's fields and texts", async () => {
     const { folder } = await stockFolder()
     const shown = await (await openCatalog(folder)).show('Tiny', false)

@@ -1,0 +1,101 @@
+/** One answer: its tokens, what of them may be shown, and when it ends. No I/O, no engine. */
+import type { InferFrame, SamplingOptions } from '../../protocols/infer.ts'
+import { type Piece, StopStrings } from './stop-strings.ts'
+import { type Detokenize, Utf8Pieces } from './utf8.ts'
+
+/** Ollama's cap on an answer whose length nobody limited, in contexts. */
+const maxContextsPerAnswer = 10
+
+export interface AnswerInit {
+  readonly prompt: readonly number[]
+  readonly resume: readonly number[]
+  readonly sampling: SamplingOptions
+  /** Tokens that the prompt and the answer may have together. */
+  readonly contextTokens: number
+  readonly detokenize: Detokenize
+  readonly monotonicMs: () => number
+}
+
+export class Answer {
+  readonly #init: AnswerInit
+  readonly #stops: StopStrings
+  readonly #text: Utf8Pieces
+  readonly #maxTokens: number
+  readonly #beganMs: number
+  #firstTokenMs: number | undefined
+  #tokens: number
+  #shown: number
+  /** Of the prompt's tokens, how many the sequence already held. */
+  cachedTokens = 0
+
+  constructor(init: AnswerInit) {
+    this.#init = init
+    this.#stops = new StopStrings(init.sampling.stop)
+    this.#text = new Utf8Pieces(init.detokenize, [...init.prompt.slice(-8), ...init.resume.slice(-8)])
+    this.#maxTokens = answerLimit(init.sampling.num_predict, init.contextTokens)
+    this.#beganMs = init.monotonicMs()
+    this.#tokens = init.resume.length
+    this.#shown = init.resume.length
+  }
+
+  /** Whether there is no room or no permission for one more token. */
+  get full(): boolean {
+    return this.#tokens >= this.#maxTokens || this.#init.prompt.length + this.#tokens >= this.#init.contextTokens
+  }
+
+  /** Takes one sampled token. @returns what may be sent, `done` included when it was the last */
+  push(token: number): InferFrame[] {
+    this.#firstTokenMs ??= this.#init.monotonicMs()
+    this.#tokens += 1
+    const piece = this.#text.push(token)
+    if (piece !== undefined) {
+      const { released, stopped } = this.#stops.push(piece)
+      const frames = this.#show(released)
+      if (stopped) return [...frames, this.#done('stop')]
+      return this.full ? [...frames, ...this.end('length')] : frames
+    }
+    return this.full ? this.end('length') : []
+  }
+
+  /** The model ended, or there is no more room: what was held back is shown. */
+  end(reason: 'stop' | 'length'): InferFrame[] {
+    const last = this.#text.flush()
+    const result = last === undefined ? undefined : this.#stops.push(last)
+    const frames = this.#show([...(result?.released ?? []), ...this.#stops.flush()])
+    return [...frames, this.#done(result?.stopped === true ? 'stop' : reason)]
+  }
+
+  #show(pieces: readonly Piece[]): InferFrame[] {
+    if (pieces.length === 0) return []
+    const index = this.#shown
+    const tokens = pieces.flatMap((piece) => piece.tokens)
+    this.#shown += tokens.length
+    return [{ kind: 'token', index, tokens, text: pieces.map((piece) => piece.text).join('') }]
+  }
+
+  #done(reason: 'stop' | 'length'): InferFrame {
+    const nowMs = this.#init.monotonicMs()
+    const firstMs = this.#firstTokenMs ?? nowMs
+    return {
+      kind: 'done',
+      reason,
+      promptTokens: this.#init.prompt.length,
+      cachedTokens: this.cachedTokens,
+      promptNs: nanoseconds(firstMs - this.#beganMs),
+      evalTokens: this.#shown,
+      evalNs: nanoseconds(nowMs - firstMs),
+      loadNs: 0,
+      promptTokenIds: [...this.#init.prompt],
+    }
+  }
+}
+
+/** Tokens that an answer may have: -1 until the model ends, -2 until the context is full. */
+function answerLimit(numPredict: number, contextTokens: number): number {
+  const most = contextTokens * maxContextsPerAnswer
+  return numPredict < 0 ? most : Math.min(numPredict, most)
+}
+
+function nanoseconds(ms: number): number {
+  return Math.max(0, Math.round(ms * 1e6))
+}

@@ -1,0 +1,51 @@
+/**
+ * The engine's process: one model, driven by its parent over IPC. It ends when its parent does.
+ * SIGINT and SIGTERM are ignored: a terminal or a service manager sends them to the whole group, and the parent, which
+ * drains first, decides when this process stops.
+ */
+import type { ChildMessage, LoadMessage, ParentMessage } from './messages.ts'
+import { LoadError, loadModel } from './model.ts'
+import { Scheduler } from './scheduler.ts'
+
+let scheduler: Scheduler | undefined
+
+function send(message: ChildMessage): void {
+  // A parent that is gone is noticed by 'disconnect'; nothing is owed to it.
+  process.send?.(message, undefined, undefined, () => {})
+}
+
+function onMessage(message: ParentMessage): void {
+  switch (message.kind) {
+    case 'load':
+      void load(message)
+      return
+    case 'start':
+      scheduler?.start(message)
+      return
+    case 'pause':
+    case 'continue':
+      scheduler?.pause(message.stream, message.kind === 'pause')
+      return
+    case 'cancel':
+      scheduler?.cancel(message.stream)
+      return
+  }
+}
+
+async function load(message: LoadMessage): Promise<void> {
+  try {
+    const model = await loadModel(message, (fraction) => send({ kind: 'loading', fraction }))
+    scheduler = new Scheduler({ model, prefillTokens: message.prefillTokens, send })
+    void scheduler.run()
+    send({ kind: 'loaded', contextTokens: model.contextTokens, vramBytes: model.vramBytes })
+  } catch (error) {
+    const code = error instanceof LoadError ? error.code : 'load-failed'
+    send({ kind: 'unloadable', code, message: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => {})
+// Not `exit`: native threads may be computing, and nothing here is worth an orderly end.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+process.on('message', onMessage)

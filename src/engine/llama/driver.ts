@@ -1,0 +1,141 @@
+/** node-llama-cpp in a forked child per loaded model. */
+import type { ModelFile } from '../../../actors/provisions.ts'
+import type { Failure } from '../../../protocols/exit.ts'
+import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from '../driver.ts'
+import { EngineProcess } from './child-process.ts'
+import { LlamaEngine } from './engine.ts'
+import { readHeader, unusable } from './header.ts'
+import { contextFor, estimateMemory } from './memory.ts'
+import type { ChildMessage } from './messages.ts'
+
+/** A load that reports nothing for this long has failed, in ms: Ollama's `OLLAMA_LOAD_TIMEOUT`. */
+const loadStallMs = 5 * 60_000
+
+export interface LlamaDriverOptions {
+  /** False: never use a GPU. Default true: use one where there is one. */
+  readonly gpu?: boolean
+  /** How long a load may go without progress, in ms; default 5 minutes. */
+  readonly loadStallMs?: number
+}
+
+export class LlamaDriver implements Driver {
+  readonly name = 'llama'
+  readonly #options: LlamaDriverOptions
+
+  constructor(options: LlamaDriverOptions = {}) {
+    this.#options = options
+  }
+
+  async load(model: ModelFile, settings: EngineSettings, signal: AbortSignal): Promise<LoadedEngine> {
+    const shape = await readHeader(model)
+    const contextTokens = contextFor(shape, settings.contextTokens)
+    const estimate = estimateMemory(shape, contextTokens, settings.slots)
+    return await startEngine({
+      model,
+      settings,
+      signal,
+      contextTokens,
+      estimate,
+      gpu: this.#options.gpu ?? true,
+      stallMs: this.#options.loadStallMs ?? loadStallMs,
+    })
+  }
+}
+
+interface Start {
+  readonly model: ModelFile
+  readonly settings: EngineSettings
+  readonly signal: AbortSignal
+  readonly contextTokens: number
+  readonly estimate: ReturnType<typeof estimateMemory>
+  readonly gpu: boolean
+  readonly stallMs: number
+}
+
+/** Forks the child and waits until it has the model. @throws EngineError; then no process is left */
+async function startEngine(start: Start): Promise<LlamaEngine> {
+  const { model, settings, signal, contextTokens, estimate } = start
+  if (signal.aborted) throw stopped(model)
+  let engine: LlamaEngine | undefined
+  const loading = Promise.withResolvers<Extract<ChildMessage, { kind: 'loaded' }>>()
+  // A rejection that comes when nobody waits any more is not an accident.
+  loading.promise.catch(() => {})
+  let stall: NodeJS.Timeout | undefined
+  const progress = (): void => {
+    clearTimeout(stall)
+    stall = setTimeout(() => loading.reject(stalled(model, start.stallMs)), start.stallMs)
+  }
+  const child = new EngineProcess({
+    model: model.name,
+    onMessage: (message) => {
+      if (engine !== undefined) return engine.hear(message)
+      if (message.kind === 'loading') progress()
+      else if (message.kind === 'loaded') loading.resolve(message)
+      else if (message.kind === 'unloadable') loading.reject(refusal(model, message))
+    },
+    onEnd: (failure) => {
+      if (engine !== undefined) engine.end(failure)
+      else loading.reject(crashed(model, failure))
+    },
+  })
+  const abort = (): void => loading.reject(stopped(model))
+  signal.addEventListener('abort', abort, { once: true })
+  progress()
+  try {
+    const { threads, slots, prefillTokens } = settings
+    child.send({
+      kind: 'load',
+      path: model.path,
+      threads,
+      slots,
+      contextTokens,
+      prefillTokens,
+      gpu: start.gpu,
+      estimate,
+    })
+    const loaded = await loading.promise
+    engine = new LlamaEngine({
+      process: child,
+      model,
+      settings,
+      contextLength: loaded.contextTokens,
+      sizeBytes: estimate.totalBytes,
+      sizeVramBytes: loaded.vramBytes,
+    })
+    return engine
+  } catch (error) {
+    await child.stop()
+    throw error
+  } finally {
+    clearTimeout(stall)
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+function refusal(model: ModelFile, message: Extract<ChildMessage, { kind: 'unloadable' }>): EngineError {
+  if (message.code === 'model-unusable') return unusable(model, message.message)
+  if (message.code === 'insufficient-memory') return new EngineError(message.code, `${model.name}: ${message.message}`)
+  return new EngineError(
+    message.code,
+    `cannot load ${model.name}: ${message.message}. The node's log has more; try again`,
+  )
+}
+
+function crashed(model: ModelFile, failure: Failure | undefined): EngineError {
+  const cause = failure?.message ?? 'its engine was stopped'
+  return new EngineError(
+    'load-failed',
+    `cannot load ${model.name}: ${cause}. Check the host's memory and the model file`,
+  )
+}
+
+function stopped(model: ModelFile): EngineError {
+  return new EngineError('load-failed', `loading ${model.name} was stopped before it was done; ask again to load it`)
+}
+
+function stalled(model: ModelFile, stallMs: number): EngineError {
+  return new EngineError(
+    'load-failed',
+    `timed out waiting for ${model.name} to load: no progress for ${Math.round(stallMs / 1000)} s. Check the disk that holds ${model.path}`,
+  )
+}

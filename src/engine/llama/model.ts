@@ -1,0 +1,114 @@
+/** A model in this process: the weights, its sequences and its tokenizer. Runs in the child only. */
+import os from 'node:os'
+import {
+  getLlama,
+  type Llama,
+  type LlamaContextSequence,
+  type LlamaEmbeddingContext,
+  type LlamaModel,
+  type Token,
+} from 'node-llama-cpp'
+import { batchTokens, memoryRefusal } from './memory.ts'
+import type { LoadMessage } from './messages.ts'
+import { PromptTemplate } from './prompt.ts'
+
+/** Thrown when a model cannot be brought into memory. */
+export class LoadError extends Error {
+  override readonly name = 'LoadError'
+  readonly code: 'insufficient-memory' | 'model-unusable' | 'load-failed'
+
+  constructor(code: LoadError['code'], message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+export interface LoadedModel {
+  readonly model: LlamaModel
+  readonly sequences: readonly LlamaContextSequence[]
+  /** Tokens that a prompt and its answer may have together. */
+  readonly contextTokens: number
+  readonly vramBytes: number
+  readonly template: PromptTemplate
+  /** Text to tokens, with the model's beginning-of-text token where it wants one. */
+  tokenize(text: string, atStart: boolean): readonly number[]
+  detokenize(tokens: readonly number[], before: readonly number[]): string
+  /** Created when first asked for: most models are never asked. */
+  embeddings(): Promise<LlamaEmbeddingContext>
+}
+
+/** @throws LoadError */
+export async function loadModel(init: LoadMessage, onProgress: (fraction: number) => void): Promise<LoadedModel> {
+  const llama = await startLlama(init)
+  const vram = llama.gpu === false ? 0 : (await llama.getVramState()).free
+  const refusal = memoryRefusal(init.estimate, availableBytes() + vram)
+  if (refusal !== undefined) throw new LoadError('insufficient-memory', refusal)
+  let model: LlamaModel
+  try {
+    model = await llama.loadModel({ modelPath: init.path, onLoadProgress: onProgress })
+  } catch (error) {
+    throw new LoadError('model-unusable', error instanceof Error ? error.message : String(error))
+  }
+  const context = await model.createContext({
+    sequences: init.slots,
+    contextSize: init.contextTokens,
+    batchSize: batchTokens,
+    threads: init.threads,
+  })
+  // Ids ascend: neighbours in the list are neighbours in a batch.
+  const sequences = Array.from({ length: init.slots }, () => context.getSequence())
+  let embedding: Promise<LlamaEmbeddingContext> | undefined
+  return {
+    model,
+    sequences,
+    contextTokens: Math.min(init.contextTokens, context.contextSize),
+    vramBytes: llama.gpu === false ? 0 : model.memoryUsage.vram,
+    template: templateOf(model),
+    tokenize: (text, atStart) => tokenize(model, text, atStart),
+    detokenize: (tokens, before) => model.detokenize(tokens as Token[], false, before as Token[]),
+    embeddings: () => {
+      embedding ??= model.createEmbeddingContext({
+        contextSize: init.contextTokens,
+        // Models that read the whole text at once need all of it in one batch.
+        batchSize: init.contextTokens,
+        threads: init.threads,
+      })
+      return embedding
+    },
+  }
+}
+
+async function startLlama(init: LoadMessage): Promise<Llama> {
+  return await getLlama({
+    gpu: init.gpu ? 'auto' : false,
+    build: 'never',
+    maxThreads: init.threads,
+    progressLogs: false,
+    logger: (_level, message) => {
+      process.stderr.write(`${message.trimEnd()}\n`)
+    },
+  })
+}
+
+/** What this process may still allocate: the host's available memory, or less inside a container. */
+function availableBytes(): number {
+  return Math.min(os.freemem(), process.availableMemory())
+}
+
+function templateOf(model: LlamaModel): PromptTemplate {
+  const template = model.fileInfo.metadata.tokenizer?.chat_template
+  return new PromptTemplate({
+    template: typeof template === 'string' && template !== '' ? template : undefined,
+    bosToken: model.tokens.bosString ?? '',
+    eosToken: model.tokens.eosString ?? '',
+  })
+}
+
+function tokenize(model: LlamaModel, text: string, atStart: boolean): readonly number[] {
+  const tokens: number[] = model.tokenize(text, true)
+  const { bos, shouldPrependBosToken } = model.tokens
+  if (bos === null || !shouldPrependBosToken) return tokens
+  // A template may have written it already; a continuation must not repeat it.
+  if (!atStart) return tokens[0] === bos ? tokens.slice(1) : tokens
+  return tokens[0] === bos ? tokens : [bos, ...tokens]
+}

@@ -1,0 +1,289 @@
+/**
+ * The lock-step scheduler: every pass frees what was cancelled, evaluates one chunk of one prompt, one embedding, and
+ * then one token of every running answer at once. Streams join and leave only between ticks and are asked in ascending
+ * order of their sequences; otherwise llama.cpp computes them one by one.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Token } from 'node-llama-cpp'
+import type { InferFrame } from '../../../protocols/infer.ts'
+import { Answer } from '../answer.ts'
+import { fitConversation, promptTooLong } from '../conversation.ts'
+import { chooseSlot, commonPrefix } from '../slot-choice.ts'
+import { EmbeddingError } from '../vector.ts'
+import { Embedding } from './embedding.ts'
+import type { StartMessage, TickMessage } from './messages.ts'
+import type { LoadedModel } from './model.ts'
+import { PromptError } from './prompt.ts'
+import { evaluateOptions } from './sampling.ts'
+
+/** An answer that holds a sequence. */
+interface Seat {
+  readonly slot: number
+  readonly answer: Answer
+  /** Prompt and answer so far, for the penalties. */
+  readonly history: number[]
+  /** What has to be in the sequence before the first token can be sampled. */
+  readonly prefill: readonly number[]
+  tokens: AsyncGenerator<Token, void> | undefined
+}
+
+interface Stream {
+  readonly start: StartMessage
+  paused: boolean
+  cancelled: boolean
+  seat: Seat | undefined
+  embedding: Embedding | undefined
+}
+
+export interface SchedulerInit {
+  readonly model: LoadedModel
+  /** Tokens of a prompt between two ticks. */
+  readonly prefillTokens: number
+  readonly send: (tick: TickMessage) => void
+}
+
+export class Scheduler {
+  readonly #init: SchedulerInit
+  readonly #streams = new Map<number, Stream>()
+  /** Streams that are not answering yet; the first one gets the next chunk and then goes to the end. */
+  #preparing: Stream[] = []
+  #embedding: Stream[] = []
+  #running: Stream[] = []
+  readonly #taken = new Set<number>()
+  readonly #frames = new Map<number, InferFrame[]>()
+  #released: number[] = []
+  #wake: (() => void) | undefined
+
+  constructor(init: SchedulerInit) {
+    this.#init = init
+  }
+
+  start(start: StartMessage): void {
+    const stream: Stream = { start, paused: false, cancelled: false, seat: undefined, embedding: undefined }
+    this.#streams.set(start.stream, stream)
+    if (start.work.kind === 'embed') {
+      stream.embedding = new Embedding(this.#init.model, start.work)
+      this.#embedding.push(stream)
+    } else {
+      this.#preparing.push(stream)
+    }
+    this.#wake?.()
+  }
+
+  pause(id: number, paused: boolean): void {
+    const stream = this.#streams.get(id)
+    if (stream === undefined) return
+    stream.paused = paused
+    this.#wake?.()
+  }
+
+  cancel(id: number): void {
+    const stream = this.#streams.get(id)
+    if (stream === undefined) return
+    stream.cancelled = true
+    this.#wake?.()
+  }
+
+  /** Works for as long as the process lives. */
+  async run(): Promise<never> {
+    for (;;) {
+      await this.#dropCancelled()
+      await this.#prepareOne()
+      await this.#embedOne()
+      await this.#tick()
+      this.#sendTick()
+      if (this.#idle()) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+        this.#wake = undefined
+      } else {
+        // Messages from the parent are heard here even when nothing above had to wait.
+        await nextTurn()
+      }
+    }
+  }
+
+  #idle(): boolean {
+    for (const stream of this.#streams.values()) {
+      if (stream.cancelled || !stream.paused) return false
+    }
+    return true
+  }
+
+  async #dropCancelled(): Promise<void> {
+    for (const stream of [...this.#streams.values()]) {
+      if (!stream.cancelled) continue
+      this.#frames.delete(stream.start.stream)
+      await this.#leave(stream)
+    }
+  }
+
+  /** Makes a stream's sequence free again. What it holds stays there for the next one with the same beginning. */
+  async #leave(stream: Stream): Promise<void> {
+    const not = (other: Stream) => other !== stream
+    this.#preparing = this.#preparing.filter(not)
+    this.#embedding = this.#embedding.filter(not)
+    this.#running = this.#running.filter(not)
+    await stream.seat?.tokens?.return()
+    if (stream.seat !== undefined) this.#taken.delete(stream.seat.slot)
+    this.#streams.delete(stream.start.stream)
+    this.#released.push(stream.start.stream)
+  }
+
+  async #finish(stream: Stream, frames: readonly InferFrame[]): Promise<void> {
+    this.#emit(stream, frames)
+    await this.#leave(stream)
+  }
+
+  async #fail(stream: Stream, error: unknown): Promise<void> {
+    await this.#finish(stream, [failureFrame(error)])
+  }
+
+  #emit(stream: Stream, frames: readonly InferFrame[]): void {
+    if (frames.length === 0) return
+    const waiting = this.#frames.get(stream.start.stream)
+    if (waiting === undefined) this.#frames.set(stream.start.stream, [...frames])
+    else waiting.push(...frames)
+  }
+
+  async #prepareOne(): Promise<void> {
+    const stream = this.#preparing.shift()
+    if (stream === undefined) return
+    this.#preparing.push(stream)
+    try {
+      stream.seat ??= await this.#seat(stream.start)
+      await this.#prefill(stream, stream.seat)
+    } catch (error) {
+      await this.#fail(stream, error)
+    }
+  }
+
+  /** Finds the prompt's tokens and a sequence for them. */
+  async #seat(start: StartMessage): Promise<Seat> {
+    const { model } = this.#init
+    const prompt = promptTokens(model, start)
+    const wanted = [...prompt, ...start.resume]
+    const free = model.sequences
+      .map((sequence, id) => ({ id, prefix: commonPrefix(sequence.contextTokens, wanted) }))
+      .filter(({ id }) => !this.#taken.has(id))
+    const slot = chooseSlot(free)
+    const sequence = slot === undefined ? undefined : model.sequences[slot]
+    if (slot === undefined || sequence === undefined) throw new Error('every sequence is taken')
+    this.#taken.add(slot)
+    const answer = new Answer({
+      prompt,
+      resume: start.resume,
+      sampling: start.sampling,
+      contextTokens: model.contextTokens,
+      detokenize: model.detokenize,
+      monotonicMs: () => performance.now(),
+    })
+    // The last token is always evaluated: its result is the first token of the answer.
+    await sequence.adaptStateToTokens(wanted.slice(0, -1) as Token[], false)
+    answer.cachedTokens = Math.min(sequence.nextTokenIndex, prompt.length)
+    return { slot, answer, history: wanted, prefill: wanted, tokens: undefined }
+  }
+
+  /** Evaluates one chunk; with the last one the stream joins the running. */
+  async #prefill(stream: Stream, seat: Seat): Promise<void> {
+    const sequence = this.#init.model.sequences[seat.slot]
+    if (sequence === undefined) throw new Error(`no sequence ${seat.slot}`)
+    if (seat.answer.full) {
+      await this.#finish(stream, seat.answer.end('length'))
+      return
+    }
+    const total = seat.prefill.length
+    const from = sequence.nextTokenIndex
+    const chunk = seat.prefill.slice(from, Math.min(from + this.#init.prefillTokens, total - 1))
+    if (chunk.length > 0) await sequence.evaluateWithoutGeneratingNewTokens(chunk as Token[])
+    const done = sequence.nextTokenIndex
+    this.#emit(stream, [{ kind: 'progress', phase: 'prefill', done, total }])
+    if (done < total - 1) return
+    const options = evaluateOptions(stream.start.sampling, seat.history, this.#init.model.contextTokens)
+    seat.tokens = sequence.evaluate(seat.prefill.slice(total - 1) as Token[], options)
+    this.#preparing = this.#preparing.filter((other) => other !== stream)
+    this.#running.push(stream)
+    this.#running.sort((left, right) => (left.seat?.slot ?? 0) - (right.seat?.slot ?? 0))
+  }
+
+  async #embedOne(): Promise<void> {
+    const place = this.#embedding.findIndex((stream) => !stream.paused)
+    const [stream] = place < 0 ? [] : this.#embedding.splice(place, 1)
+    if (stream?.embedding === undefined) return
+    this.#embedding.push(stream)
+    try {
+      const frame = await stream.embedding.step()
+      if (frame.kind === 'done') await this.#finish(stream, [frame])
+      else this.#emit(stream, [frame])
+    } catch (error) {
+      await this.#fail(stream, error)
+    }
+  }
+
+  /** One token of every running answer whose consumer keeps up. */
+  async #tick(): Promise<void> {
+    const active = this.#running.filter((stream) => !stream.paused && !stream.cancelled)
+    if (active.length === 0) return
+    const results = await Promise.allSettled(active.map((stream) => stream.seat?.tokens?.next()))
+    for (const [at, stream] of active.entries()) {
+      const result = results[at]
+      const { seat } = stream
+      if (result === undefined || seat === undefined || stream.cancelled) continue
+      if (result.status === 'rejected') {
+        await this.#fail(stream, result.reason)
+      } else if (result.value === undefined || result.value.done === true) {
+        await this.#finish(stream, seat.answer.end('stop'))
+      } else {
+        seat.history.push(result.value.value)
+        const frames = seat.answer.push(result.value.value)
+        if (frames.at(-1)?.kind === 'done') await this.#finish(stream, frames)
+        else this.#emit(stream, frames)
+      }
+    }
+  }
+
+  #sendTick(): void {
+    if (this.#frames.size === 0 && this.#released.length === 0) return
+    const streams = [...this.#frames].map(([stream, frames]) => ({ stream, frames }))
+    this.#init.send({ kind: 'tick', streams, released: this.#released })
+    this.#frames.clear()
+    this.#released = []
+  }
+}
+
+/** The prompt's tokens; a conversation loses its oldest messages until it leaves room for one token of an answer. */
+function promptTokens(model: LoadedModel, start: StartMessage): readonly number[] {
+  const { work } = start
+  const limit = model.contextTokens - 1
+  let tokens: readonly number[] | undefined
+  if (work.kind === 'conversation') {
+    tokens = fitConversation(work.messages, limit, (messages) => [
+      ...work.context,
+      ...model.tokenize(model.template.render(messages), work.context.length === 0),
+    ])
+  } else if (work.kind === 'raw') {
+    tokens = model.tokenize(work.prompt, true)
+  }
+  if (tokens === undefined || tokens.length > limit) throw new PromptTooLongError()
+  if (tokens.length === 0) throw new PromptError('conversation', 'the prompt is empty')
+  return tokens
+}
+
+class PromptTooLongError extends Error {
+  override readonly name = 'PromptTooLongError'
+
+  constructor() {
+    super(promptTooLong)
+  }
+}
+
+function failureFrame(error: unknown): InferFrame {
+  const message = error instanceof Error ? error.message : String(error)
+  if (error instanceof PromptTooLongError) return { kind: 'failed', code: 'context-exceeded', message }
+  if (error instanceof EmbeddingError) return { kind: 'failed', code: error.code, message }
+  if (error instanceof PromptError) {
+    return { kind: 'failed', code: error.fault === 'template' ? 'model-unusable' : 'invalid-request', message }
+  }
+  return { kind: 'failed', code: 'internal', message }
+}

@@ -1,0 +1,50 @@
+/** Tokens to text, holding back those that end inside a character. */
+import type { Piece } from './stop-strings.ts'
+
+/** What a decoder writes for bytes that are no character (yet). */
+const replacement = '\uFFFD'
+
+/**
+ * Most tokens held for one character to end, in tokens. A character has at most four bytes and a token at least one;
+ * the rest is room for tokens that end one character and begin the next. Beyond it the bytes are not text.
+ */
+const maxHeldTokens = 16
+
+/** Tokens before the held ones that the detokenizer sees, so that it knows whether a space belongs between. */
+const tailTokens = 4
+
+/** As `LlamaModel.detokenize`: the text of `tokens` where `before` went ahead of them. */
+export type Detokenize = (tokens: readonly number[], before: readonly number[]) => string
+
+export class Utf8Pieces {
+  readonly #detokenize: Detokenize
+  #before: readonly number[]
+  #held: number[] = []
+
+  /** @param before the tokens that the answer continues */
+  constructor(detokenize: Detokenize, before: readonly number[]) {
+    this.#detokenize = detokenize
+    this.#before = before.slice(-tailTokens)
+  }
+
+  /** @returns the piece that this token completes; undefined while it ends inside a character */
+  push(token: number): Piece | undefined {
+    this.#held.push(token)
+    const text = this.#detokenize(this.#held, this.#before)
+    if (text.endsWith(replacement) && this.#held.length < maxHeldTokens) return undefined
+    return this.#release(text)
+  }
+
+  /** The answer has ended: what is held becomes text as it is. */
+  flush(): Piece | undefined {
+    if (this.#held.length === 0) return undefined
+    return this.#release(this.#detokenize(this.#held, this.#before))
+  }
+
+  #release(text: string): Piece {
+    const tokens = this.#held
+    this.#before = [...this.#before, ...tokens].slice(-tailTokens)
+    this.#held = []
+    return { tokens, text }
+  }
+}

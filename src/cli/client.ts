@@ -1,0 +1,146 @@
+/** Talks to a running node: finds it by `run.json` or `--api`, and turns every failure into a sentence with a next step. */
+import { homedir } from 'node:os'
+import { type Static, type TSchema, Type } from 'typebox'
+import { Check } from 'typebox/value'
+import { ErrorAnswer } from '../../protocols/operations.ts'
+import { formatApiAddress, parseApiAddress } from '../config/address.ts'
+import { settings, variableOf } from '../config.ts'
+import { isHeld } from '../store/data-folder.ts'
+import { readRunFile } from '../store/run-file.ts'
+import { CommandError } from './command-error.ts'
+import type { Terminal } from './terminal.ts'
+
+/** A node that is alive answers from memory; this is for one that is stopped or unreachable. */
+const answerTimeoutMs = 10_000
+
+/** Longest line of a streamed answer, in characters: a transition or a progress report has a few hundred. */
+const maxLineLength = 65_536
+
+/** Which node a command is for, as its flags say. */
+export interface NodeOptions {
+  readonly api?: string
+  readonly data?: string
+}
+
+/** A node that can be asked. */
+export interface NodeAccess {
+  /** `http://host:port`. */
+  readonly url: string
+  /** For what only this machine's user may do; absent when the node was named by `--api`. */
+  readonly token?: string
+}
+
+/** The data folder that the flags, the environment or the default name. */
+export function dataFolder({ data }: NodeOptions, env: Terminal['env']): string {
+  const given = data ?? env[variableOf('data')]
+  return String(settings.data.kind.read(given || settings.data.fallback, homedir()))
+}
+
+/** Finds the node. Throws a CommandError when nothing says where one runs. */
+export async function findNode(options: NodeOptions, env: Terminal['env']): Promise<NodeAccess> {
+  if (options.api !== undefined) {
+    const address = parseApiAddress(options.api.replace(/^http:\/\//, '').replace(/\/$/, ''))
+    if (address === undefined) throw new CommandError(`--api ${options.api}: expected ${settings.api.kind.expected}.`)
+    return { url: `http://${formatApiAddress(address)}` }
+  }
+  const folder = dataFolder(options, env)
+  const run = await readRunFile(folder)
+  if (run !== undefined) return { url: run.api, token: run.token }
+  if (isHeld(folder)) throw new CommandError(`The node on ${folder} is starting or stopping: try again in a moment.`)
+  throw new CommandError(
+    `No node runs on ${folder}. Start one with \`omx-node start\`, or name one with --api HOST:PORT or --data DIR.`,
+  )
+}
+
+/** `GET`s a JSON answer of the given shape. Throws a CommandError. */
+export async function getJson<Schema extends TSchema>(
+  { url }: NodeAccess,
+  route: string,
+  schema: Schema,
+): Promise<Static<Schema>> {
+  const response = await request(url, route, AbortSignal.timeout(answerTimeoutMs))
+  const answer: unknown = await response.json().catch(() => undefined)
+  if (Check(schema, answer)) return answer
+  throw foreignAnswer(url, route, response.status)
+}
+
+/** `GET`s a stream of JSON lines until it ends or `signal` aborts. A line with an error ends it as a CommandError. */
+export async function* getLines<Schema extends TSchema>(
+  { url }: NodeAccess,
+  route: string,
+  schema: Schema,
+  signal: AbortSignal,
+): AsyncIterable<Static<Schema>> {
+  const response = await request(url, route, signal)
+  try {
+    yield* parseLines(response.body ?? [], schema)
+  } catch (error) {
+    if (signal.aborted) return
+    if (error instanceof CommandError) throw error
+    throw new CommandError(`The node at ${url} ended the stream: ${reason(error)}.`)
+  }
+}
+
+/** Splits bytes into lines of JSON. Throws a CommandError for an error line or one that is something else. */
+export async function* parseLines<Schema extends TSchema>(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  schema: Schema,
+): AsyncIterable<Static<Schema>> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of chunks) {
+    rest += decoder.decode(chunk, { stream: true })
+    const lines = rest.split('\n')
+    rest = lines.pop() ?? ''
+    if (rest.length > maxLineLength) throw new CommandError('The node sent an endless line: is it an omx-node?')
+    for (const line of lines) if (line.trim() !== '') yield parseLine(line, schema)
+  }
+  if (rest.trim() !== '') yield parseLine(rest, schema)
+}
+
+function parseLine<Schema extends TSchema>(line: string, schema: Schema): Static<Schema> {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    throw new CommandError('The node sent a line that is not JSON: is it the same version of omx-node?')
+  }
+  if (Check(failedLine, value)) throw new CommandError(value.error)
+  if (Check(schema, value)) return value
+  throw new CommandError('The node sent a line of another shape: is it the same version of omx-node?')
+}
+
+const failedLine = Type.Object({ error: Type.String() })
+
+async function request(url: string, route: string, signal: AbortSignal): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(url + route, { signal })
+  } catch (error) {
+    throw unreachable(url, error)
+  }
+  if (response.ok) return response
+  const answer: unknown = await response.json().catch(() => undefined)
+  if (Check(ErrorAnswer, answer)) throw new CommandError(`${url}: ${answer.error}`)
+  throw foreignAnswer(url, route, response.status)
+}
+
+/** Nobody answers where a node was said to be. */
+export function unreachable(url: string, error: unknown): CommandError {
+  const next = 'Start a node with `omx-node start`, or name one with --api HOST:PORT.'
+  return new CommandError(`No node answers at ${url} (${reason(error)}). ${next}`)
+}
+
+function foreignAnswer(url: string, route: string, status: number): CommandError {
+  return new CommandError(
+    `${url} answers ${status} to ${route}, so it is not an omx-node of this version. Name another one with --api.`,
+  )
+}
+
+/** What Node's `fetch` hides in the cause. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.name === 'TimeoutError') return `no answer within ${answerTimeoutMs / 1_000} s`
+  const cause = error.cause
+  return cause instanceof Error ? ('code' in cause ? String(cause.code) : cause.message) : error.message
+}

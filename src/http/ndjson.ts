@@ -5,6 +5,7 @@ import type { InferFrame, InferResult, InferStream } from '../../protocols/infer
 import { batchesFor, cutShort, errorOf } from './answer.ts'
 import type { ApiError, Endpoint } from './errors.ts'
 import { utcTime } from './time.ts'
+import { sendError } from './wire.ts'
 
 export const linesType = 'application/x-ndjson'
 
@@ -27,28 +28,29 @@ export interface LineStream {
 }
 
 /**
- * Streams an answer to its end. Nothing is written before the first text or the result, so a failure before it throws an
- * ApiError and gets a status; one after it becomes the last line.
+ * Streams an answer to its end. Nothing is written before the first text or the result, so that a failure before it gets
+ * a status; one after it becomes the last line.
  */
 export async function streamLines(reply: FastifyReply, stream: InferStream, lines: LineStream): Promise<void> {
   const response = reply.raw
   for await (const batch of batchesFor(response, stream)) {
     const { text, error, ended } = linesOf(batch, lines)
-    if (error !== undefined && text === '' && !response.headersSent) throw beforeFirstByte(reply, error)
+    if (error !== undefined && text === '' && !response.headersSent)
+      return answerBeforeLines(reply, error, lines.endpoint)
     if (text !== '' && !response.headersSent) openLines(reply)
     if (error !== undefined) return void response.end(text + errorLine(error, lines.endpoint))
     if (ended) return void response.end(text)
     if (text !== '' && !response.write(text)) await drained(response)
   }
   const error = cutShort(response)
-  if (!response.headersSent) throw beforeFirstByte(reply, error)
+  if (!response.headersSent) return answerBeforeLines(reply, error, lines.endpoint)
   response.end(errorLine(error, lines.endpoint))
 }
 
-/** Ollama answers the failure of a stream that has not begun as JSON without a charset. */
-function beforeFirstByte(reply: FastifyReply, error: ApiError): ApiError {
-  reply.header('content-type', 'application/json')
-  return error
+/** A stream that fails before it begins gets a status; Ollama then answers JSON without naming a charset. */
+function answerBeforeLines(reply: FastifyReply, error: ApiError, endpoint: Endpoint): void {
+  const { status, words } = error.on(endpoint)
+  sendError(reply, status, words, 'application/json')
 }
 
 /** Takes the response over from fastify and sends its head. */

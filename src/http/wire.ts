@@ -93,11 +93,12 @@ function answerError(error: Error, request: FastifyRequest, reply: FastifyReply,
   sendError(reply, 500, `internal error: ${error.message}`)
 }
 
-/** Bytes, because fastify adds a charset to strings, and a failed stream's answer names none. */
-function sendError(reply: FastifyReply, status: number, words: string): FastifyReply {
-  const type = reply.getHeader('content-type') ?? jsonType
-  const body = Buffer.from(JSON.stringify({ error: words }))
-  return reply.code(status).header('content-type', type).send(body)
+/** Answers an error in Ollama's shape. As bytes, because fastify adds a charset to strings. */
+export function sendError(reply: FastifyReply, status: number, words: string, type = jsonType): FastifyReply {
+  return reply
+    .code(status)
+    .header('content-type', type)
+    .send(Buffer.from(JSON.stringify({ error: words })))
 }
 
 /** The methods of every path, for 405; paths that end in `*` match by their beginning. */

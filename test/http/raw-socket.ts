@@ -46,8 +46,9 @@ export function received(socket: Socket, part: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = ''
     const take = (chunk: Buffer) => {
+      const searchFrom = Math.max(0, answer.length - part.length)
       answer += chunk.toString()
-      if (!answer.includes(part)) return
+      if (!answer.includes(part, searchFrom)) return
       socket.off('data', take)
       resolve(answer)
     }
@@ -56,9 +57,18 @@ export function received(socket: Socket, part: string): Promise<string> {
   })
 }
 
+/** A new connection. That the server resets it later is no error of the test. */
 export function opened(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => resolve(socket))
-    socket.once('error', reject)
+    socket.on('error', reject)
+  })
+}
+
+/** Resolves when the connection has ended, a reset included. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve()
+    socket.once('close', () => resolve())
   })
 }

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Running, startFake } from './fake-cluster.ts'
+import { exchange, parseAnswer } from './raw-socket.ts'
+
+let node: Running
+beforeAll(async () => {
+  node = await startFake()
+})
+afterAll(() => node.listener.close())
+
+async function ask(method: string, headers: readonly string[]) {
+  const head = [`${method} /api/version HTTP/1.1`, 'connection: close', ...headers]
+  return parseAnswer(await exchange(node.port, `${head.join('\r\n')}\r\n\r\n`))
+}
+
+describe('web pages', () => {
+  it.each(['http://evil.example', 'null', 'https://localhost.evil.example', 'http://127.0.0.1.evil.example'])(
+    'from %s get 403 without a body',
+    async (origin) => {
+      const answer = await ask('GET', ['host: localhost', `origin: ${origin}`])
+      expect([answer.status, answer.body]).toEqual([403, ''])
+    },
+  )
+
+  it.each([
+    'http://localhost:3000',
+    'https://127.0.0.1',
+    'app://obsidian.md',
+    'vscode-webview://abc',
+    'tauri://localhost',
+  ])('from %s may read answers', async (origin) => {
+    const answer = await ask('GET', ['host: localhost:1', `origin: ${origin}`])
+    expect(answer.status).toBe(200)
+    expect(answer.head).toContain(`access-control-allow-origin: ${origin}`)
+    expect(answer.head).toContain('vary: origin')
+  })
+
+  it('of the listener itself need no permission', async () => {
+    const answer = await ask('GET', ['host: 10.0.0.7:11434', 'origin: http://10.0.0.7:11434'])
+    expect(answer.status).toBe(200)
+    expect(answer.head).not.toContain('access-control')
+  })
+
+  it('get a preflight answered for any path', async () => {
+    const answer = await ask('OPTIONS', ['host: localhost', 'origin: http://localhost:3000'])
+    expect(answer.status).toBe(204)
+    expect(answer.head).toContain('access-control-allow-methods: get,post,put,patch,delete,head,options')
+    expect(answer.head).toContain('access-control-allow-headers: authorization,content-type')
+    expect(answer.head).toContain('access-control-max-age: 43200')
+  })
+})
+
+describe('a listener on loopback', () => {
+  it.each(['evil.example', 'localhost.evil.example:11434', '8.8.8.8'])('refuses the host %s', async (host) => {
+    const answer = await ask('GET', [`host: ${host}`])
+    expect([answer.status, answer.body]).toEqual([403, ''])
+  })
+
+  it.each([
+    'localhost:11434',
+    '127.0.0.1',
+    '[::1]:11434',
+    '0.0.0.0:1',
+    '192.168.1.5',
+    'ollama.local',
+    'host.docker.internal:11434',
+  ])('answers for the host %s', async (host) => {
+    expect((await ask('GET', [`host: ${host}`])).status).toBe(200)
+  })
+})

@@ -90,13 +90,18 @@ export class Asks {
     return true
   }
 
-  /** Records that `cell` must answer `asker`. False: it owes too many answers already. */
-  owe(cell: Cell, asker: Ref, deadlineMs: number): boolean {
+  /** False: `cell` owes too many answers already. */
+  mayOwe(cell: Cell): boolean {
     if (cell.owes.size >= maxOwedAsks) this.#forgetExpired(cell)
-    if (cell.owes.size >= maxOwedAsks) return false
+    return cell.owes.size < maxOwedAsks
+  }
+
+  /** Records that `cell` must answer `asker`. An actor that forwarded the question no longer has to. */
+  owe(cell: Cell, asker: Ref, deadlineMs: number): void {
+    const before = this.#owed.get(asker)
+    before?.cell.owes.delete(asker)
     cell.owes.add(asker)
-    this.#owed.set(asker, { cell, deadlineMs })
-    return true
+    this.#owed.set(asker, { cell, deadlineMs: deadlineMs === 0 ? (before?.deadlineMs ?? 0) : deadlineMs })
   }
 
   /** The answer is on its way, or nobody waits for it any more. False: nothing was owed. */

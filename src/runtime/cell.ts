@@ -69,6 +69,8 @@ export interface Cell {
   /** Times of the restarts that this cell ordered as a supervisor. */
   history: number[]
   lastExit: Exit | undefined
+  /** The restart that it waits for: one that was ordered earlier no longer counts. */
+  restartOrder: number
   /** Whether it stands in the list of cells with work. */
   ready: boolean
   /** Pending graceful stop, shared by all who asked for it. */
@@ -97,6 +99,7 @@ export function createCell(ref: Ref, spec: Spec, parent: Cell | undefined): Cell
     restarts: 0,
     history: [],
     lastExit: undefined,
+    restartOrder: 0,
     ready: false,
     stopped: undefined,
   }

@@ -51,6 +51,8 @@ export class Lifecycle {
     const actor = createActor(cell.spec.logic, { id: cell.ref, input: cell.spec.input, clock })
     cell.actor = actor
     cell.epoch = this.#kernel.nextId()
+    // A new supervisor has its whole intensity; a root's own restarts are in its history, so it keeps that.
+    if (cell.parent !== undefined) cell.history = []
     cell.phase = 'running'
     this.#hooks.opening(cell, actor.system)
     actor.subscribe({
@@ -119,14 +121,21 @@ export class Lifecycle {
       if (other.spec.restart === 'temporary') this.#discard(other)
       else this.#halt(other)
     }
+    // A cell that waited already now waits for this restart, so that siblings start in their order.
+    const restartOrder = this.#kernel.nextId()
+    for (const cell of cells) cell.restartOrder = restartOrder
     this.#kernel.world.setTimeout(() => {
       for (const cell of cells) {
-        if (cell.phase !== 'waiting' || this.#kernel.cells.get(cell.ref) !== cell) continue
-        if (cell.parent !== undefined && !isLive(cell.parent)) continue
+        if (cell.phase !== 'waiting' || cell.restartOrder !== restartOrder || !this.#mayStart(cell)) continue
         cell.restarts++
         this.#start(cell)
       }
     }, afterMs)
+  }
+
+  #mayStart(cell: Cell): boolean {
+    if (this.#kernel.cells.get(cell.ref) !== cell || cell.stopped !== undefined) return false
+    return cell.parent === undefined || (isLive(cell.parent) && cell.parent.stopped === undefined)
   }
 
   /** The failure goes up: the supervisor ends as if it had crashed itself, and its own supervisor judges. */
@@ -162,7 +171,8 @@ export class Lifecycle {
 
   /**
    * Stops an actor and all below it, in reverse start order, each with its own `shutdownMs`. Resolves when the address
-   * is free. Nothing may be started under it meanwhile, and nothing of it is restarted.
+   * is free. Meanwhile nothing may be started directly under it and none of its children is restarted; a subtree whose
+   * turn has not come works on as before, because those that stop earlier may still need it.
    */
   stop(ref: Ref): Promise<void> {
     const cell = this.#kernel.cells.get(ref)
@@ -174,7 +184,10 @@ export class Lifecycle {
   async #stop(cell: Cell): Promise<void> {
     // Gives `cell.stopped` its value before anything ends, so that no end is judged as a failure.
     await Promise.resolve()
-    for (const child of [...cell.children.values()].reverse()) await this.stop(child.ref)
+    for (const child of [...cell.children.values()].reverse()) {
+      // If the cell crashed meanwhile, its children are gone, and others may already live at their addresses.
+      if (this.#kernel.cells.get(child.ref) === child) await this.stop(child.ref)
+    }
     if (cell.phase === 'running' && (cell.spec.shutdownMs ?? 0) > 0) await this.#shutdown(cell)
     this.#discard(cell)
   }

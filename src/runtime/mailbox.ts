@@ -35,6 +35,12 @@ export class Mailbox<T> {
     this.#signals.push(message)
   }
 
+  /** The incarnation that the signals were meant for has ended. */
+  dropSignals(): void {
+    this.#signals.length = 0
+    this.#signalHead = 0
+  }
+
   take(): T | undefined {
     if (this.#signalHead < this.#signals.length) return this.#takeSignal()
     if (this.#size === 0) return undefined
@@ -47,10 +53,7 @@ export class Mailbox<T> {
 
   #takeSignal(): T | undefined {
     const message = this.#signals[this.#signalHead++]
-    if (this.#signalHead === this.#signals.length) {
-      this.#signals.length = 0
-      this.#signalHead = 0
-    }
+    if (this.#signalHead === this.#signals.length) this.dropSignals()
     return message
   }
 

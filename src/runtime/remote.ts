@@ -74,11 +74,16 @@ export class Remote {
     }
     if (frame.kind === 'tell' || frame.kind === 'ask') return this.#onMessage(from, frame)
     if (frame.kind === 'reply') return this.#onReply(from, frame.ask, frame.message)
-    if (frame.kind === 'refused') {
-      if (this.#init.asks().asked(frame.ask)?.node === from) this.#init.asks().fail(frame.ask, frame.why)
-      return
-    }
-    this.#init.watches().receive(from, frame)
+    if (frame.kind === 'refused') return this.#onRefused(from, frame.ask, frame.why)
+    if (this.#init.watches().receive(from, frame)) return
+    this.#reject(from, new Error(`sent ${frame.kind} for an actor of another node`))
+  }
+
+  #onRefused(from: NodeId, ask: number, why: AskRefusal): void {
+    const node = this.#init.asks().asked(ask)?.node
+    if (node === undefined) return
+    if (node === from) this.#init.asks().fail(ask, why)
+    else this.#reject(from, new Error(`refused an ask to ${node}`))
   }
 
   #onMessage(from: NodeId, frame: Addressed): void {

@@ -64,6 +64,7 @@ export class Runtime {
       ended: (cell, exit) => {
         this.#watches.ended(cell, exit)
         this.#asks.ended(cell)
+        cell.mailbox.dropSignals()
       },
       gone: (cell) => this.#bury(cell),
     })
@@ -125,13 +126,10 @@ export class Runtime {
     const cell = this.#kernel.cells.get(to)
     if (cell === undefined || (epoch !== 0 && epoch !== cell.epoch)) return 'absent'
     const { replyTo } = envelope.message
-    if (typeof replyTo === 'string' && askOf(pathOf(replyTo)) !== undefined) {
-      if (!this.#asks.owe(cell, replyTo, envelope.deadlineMs)) return 'full'
-      if (!cell.mailbox.offer(envelope)) {
-        this.#asks.paid(replyTo)
-        return 'full'
-      }
-    } else if (!cell.mailbox.offer(envelope)) return 'full'
+    const asker = typeof replyTo === 'string' && askOf(pathOf(replyTo)) !== undefined ? replyTo : undefined
+    if (asker !== undefined && !this.#asks.mayOwe(cell)) return 'full'
+    if (!cell.mailbox.offer(envelope)) return 'full'
+    if (asker !== undefined) this.#asks.owe(cell, asker, envelope.deadlineMs)
     this.#turns.arm(cell)
     return undefined
   }
@@ -147,6 +145,7 @@ export class Runtime {
 
   #openDoor(cell: Cell, system: object): void {
     const { world } = this
+    const { epoch } = cell
     openDoor(system, {
       self: cell.ref,
       node: this.node,
@@ -154,8 +153,13 @@ export class Runtime {
       ask: (to, message, timeoutMs) => this.ask(to, message, timeoutMs),
       spawn: (spec, under) => this.spawn(spec, under ?? cell.ref),
       stop: (ref) => this.stop(ref),
-      watch: (ref) => this.#watches.watch(cell, ref),
-      unwatch: (ref) => this.#watches.unwatch(cell, ref),
+      // A promise may outlive its incarnation; what it leaves behind must not watch in the name of the next one.
+      watch: (ref) => {
+        if (cell.epoch === epoch && isLive(cell)) this.#watches.watch(cell, ref)
+      },
+      unwatch: (ref) => {
+        if (cell.epoch === epoch) this.#watches.unwatch(cell, ref)
+      },
       local: (path) => refOf(this.node, path),
       monotonicMs: () => world.monotonicMs(),
       wallMs: () => world.wallMs(),

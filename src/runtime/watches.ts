@@ -14,6 +14,9 @@ import type { Kernel } from './kernel.ts'
 /** Watches that one incarnation may hold, and that one peer may hold here: bounds the signal lane and our memory. */
 export const maxWatches = 65_536
 
+/** A full outbox drains within this; a lost link is redialled, and the other side then asks again by itself. */
+const noticeRetryMs = 1000
+
 /** What a watcher hears, once per watch. */
 export interface ActorDown extends Message {
   readonly type: 'actor.down'
@@ -37,8 +40,8 @@ export class Watches {
   readonly #signal: (cell: Cell, message: Message) => void
   /** Our watches on other nodes' actors. */
   readonly #abroad = new Map<number, Abroad>()
-  /** Other nodes' watches on our actors. */
-  readonly #inbound = new Map<NodeId, Map<number, Cell>>()
+  /** Other nodes' watches on our actors; without an actor, all that is left to do is to say so. */
+  readonly #inbound = new Map<NodeId, Map<number, Cell | undefined>>()
 
   constructor(
     kernel: Kernel,
@@ -98,9 +101,12 @@ export class Watches {
     if (watcher?.watching.delete(cell.ref)) this.#signal(watcher, actorDown(cell.ref, cell.epoch, exit))
   }
 
+  /** A notice that the carrier does not take is sent again, until the other node takes it, unwatches or is down. */
   #notifyRemote(node: NodeId, watch: number, epoch: number, exit: Exit): void {
-    this.#inbound.get(node)?.delete(watch)
-    this.#send(node, { kind: 'down', watch, epoch, exit })
+    const held = this.#inbound.get(node)
+    if (held?.has(watch) !== true) return
+    if (this.#send(node, { kind: 'down', watch, epoch, exit })) held.delete(watch)
+    else this.#kernel.world.setTimeout(() => this.#notifyRemote(node, watch, epoch, exit), noticeRetryMs)
   }
 
   #down(watch: number, epoch: number, exit: Exit): void {
@@ -116,7 +122,7 @@ export class Watches {
     for (const [watch, abroad] of this.#abroad) {
       if (nodeOf(abroad.ref) === node) this.#down(watch, abroad.epoch, { kind: 'unreachable' })
     }
-    for (const [watch, cell] of this.#inbound.get(node) ?? []) cell.watchers.delete(remoteKey(node, watch))
+    for (const [watch, cell] of this.#inbound.get(node) ?? []) cell?.watchers.delete(remoteKey(node, watch))
     this.#inbound.delete(node)
   }
 
@@ -127,31 +133,44 @@ export class Watches {
     }
   }
 
-  /** Handles the other side's half. Notices count only when they come from the node of the watched actor. */
-  receive(from: NodeId, frame: WatchFrame): void {
-    if (frame.kind === 'watch') return this.#onWatch(from, frame.watch, frame.to, frame.epoch)
-    if (frame.kind === 'unwatch') {
-      this.#inbound.get(from)?.get(frame.watch)?.watchers.delete(remoteKey(from, frame.watch))
-      this.#inbound.get(from)?.delete(frame.watch)
-      return
-    }
+  /** Handles the other side's half. False: a notice that does not come from the node of the watched actor. */
+  receive(from: NodeId, frame: WatchFrame): boolean {
+    if (frame.kind === 'watch') this.#onWatch(from, frame.watch, frame.to, frame.epoch)
+    else if (frame.kind === 'unwatch') this.#onUnwatch(from, frame.watch)
+    else return this.#onNotice(from, frame)
+    return true
+  }
+
+  #onUnwatch(from: NodeId, watch: number): void {
+    const held = this.#inbound.get(from)
+    held?.get(watch)?.watchers.delete(remoteKey(from, watch))
+    held?.delete(watch)
+  }
+
+  #onNotice(from: NodeId, frame: Extract<WatchFrame, { kind: 'watched' | 'down' }>): boolean {
     const abroad = this.#abroad.get(frame.watch)
-    if (abroad === undefined || nodeOf(abroad.ref) !== from) return
+    if (abroad === undefined) return true
+    if (nodeOf(abroad.ref) !== from) return false
     if (frame.kind === 'watched') abroad.epoch = frame.epoch
     else this.#down(frame.watch, frame.epoch, frame.exit)
+    return true
   }
 
   #onWatch(from: NodeId, watch: number, path: string, epoch: number): void {
     const cell = this.#kernel.cells.get(refOf(this.#kernel.node, path))
     let held = this.#inbound.get(from)
-    const refused = (held?.size ?? 0) >= maxWatches && !held?.has(watch)
-    if (refused || cell === undefined || !isLive(cell) || (epoch !== 0 && epoch !== cell.epoch)) {
-      this.#send(from, { kind: 'down', watch, epoch, exit: cell?.lastExit ?? { kind: 'absent' } })
-      return
-    }
     if (held === undefined) {
       held = new Map()
       this.#inbound.set(from, held)
+    }
+    if (held.size >= maxWatches && !held.has(watch)) {
+      this.#send(from, { kind: 'down', watch, epoch, exit: { kind: 'absent' } })
+      return
+    }
+    if (cell === undefined || !isLive(cell) || (epoch !== 0 && epoch !== cell.epoch)) {
+      held.set(watch, undefined)
+      const exit: Exit = (epoch === 0 ? undefined : cell?.lastExit) ?? { kind: 'absent' }
+      return this.#notifyRemote(from, watch, epoch, exit)
     }
     held.set(watch, cell)
     cell.watchers.set(remoteKey(from, watch), { node: from, watch })

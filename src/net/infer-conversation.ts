@@ -1,0 +1,173 @@
+/** One `/omx/infer/1` stream at the worker: reads a request, writes its answer no faster than it is read, waits for the next. */
+import type { Stream } from '@libp2p/interface'
+import { FrameReader, frame } from '../../protocols/framing.ts'
+import type { InferFrame, InferRequest, InferStream } from '../../protocols/infer.ts'
+import { encodeInferFrame } from '../../protocols/infer-frame.ts'
+import { decodeInferRequest, maxInferRequestBytes } from '../../protocols/infer-request.ts'
+import { ProtocolError } from '../../protocols/protocol-error.ts'
+import { idleServerStreamMs, keepaliveMs, maxReadBufferBytes } from './limits.ts'
+
+/** Bytes of requests that have begun to arrive. */
+export interface RequestBudget {
+  usedBytes: number
+  readonly maxBytes: number
+}
+
+export interface InferConversationInit {
+  readonly stream: Stream
+  readonly budget: RequestBudget
+  readonly serve: (request: InferRequest) => InferStream
+  readonly onViolation: (error: ProtocolError) => void
+}
+
+type Progress = Extract<InferFrame, { kind: 'progress' }>
+
+export class InferConversation {
+  readonly #init: InferConversationInit
+  readonly #stream: Stream
+  readonly #reader = new FrameReader(maxInferRequestBytes)
+  #answer: AsyncIterator<readonly InferFrame[]> | undefined
+  #reservedBytes = 0
+  #idle: NodeJS.Timeout | undefined
+  #sentMs = 0
+
+  constructor(init: InferConversationInit) {
+    this.#init = init
+    this.#stream = init.stream
+    this.#stream.maxReadBufferLength = maxReadBufferBytes
+    this.#stream.addEventListener('message', (event) => this.#read(event.data.subarray()))
+    this.#stream.addEventListener('remoteCloseWrite', () => this.#remoteClosed())
+    this.#stream.addEventListener('close', () => this.#closed())
+    this.#wait()
+  }
+
+  #read(chunk: Uint8Array): void {
+    try {
+      const bodies = this.#reader.push(chunk)
+      this.#reserve(this.#reader.pendingBytes)
+      for (const body of bodies) {
+        if (this.#answer !== undefined) throw new ProtocolError('shape', 'a request before the last one was answered')
+        this.#begin(decodeInferRequest(body))
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.#stream.abort(error)
+      this.#init.onViolation(error)
+    }
+  }
+
+  #reserve(bytes: number): void {
+    const { budget } = this.#init
+    budget.usedBytes += bytes - this.#reservedBytes
+    this.#reservedBytes = bytes
+    if (budget.usedBytes > budget.maxBytes) {
+      throw new ProtocolError('too-large', `requests of more than ${budget.maxBytes} bytes are under way to this node`)
+    }
+  }
+
+  #begin(request: InferRequest): void {
+    clearTimeout(this.#idle)
+    this.#answer = this.#init.serve(request)[Symbol.asyncIterator]()
+    void this.#write(this.#answer)
+  }
+
+  async #write(answer: AsyncIterator<readonly InferFrame[]>): Promise<void> {
+    const keepalive = new Keepalive((progress) => this.#repeat(progress))
+    let finished = false
+    try {
+      while (!finished) {
+        const { done, value: batch } = await answer.next()
+        if (!this.#isOpen) return
+        if (done === true) throw new Error('the answer stopped without an end')
+        finished = batch.some(isLast)
+        // Who has the last frame may ask again before this side has seen its own write through.
+        if (finished) this.#answer = undefined
+        keepalive.heard(batch)
+        await this.#send(batch)
+      }
+    } catch (error) {
+      if (this.#isOpen)
+        await this.#send([{ kind: 'failed', code: 'internal', message: messageOf(error) }]).catch(() => {})
+    } finally {
+      keepalive.stop()
+      leave(answer)
+      if (this.#answer === answer) this.#answer = undefined
+      if (this.#isOpen && this.#answer === undefined) this.#wait()
+    }
+  }
+
+  /** One write for the batch; resolves when the network can take the next. Rejects when the stream is gone. */
+  async #send(batch: readonly InferFrame[]): Promise<void> {
+    if (batch.length === 0) return
+    this.#sentMs = performance.now()
+    if (!this.#stream.send(frame(batch.map(encodeInferFrame)))) await this.#stream.onDrain()
+  }
+
+  /** An engine that says nothing is not a worker that is gone; a stream that is full proves that by itself. */
+  #repeat(progress: Progress): void {
+    if (!this.#isOpen || this.#stream.writableNeedsDrain || performance.now() - this.#sentMs < keepaliveMs) return
+    this.#stream.send(frame([encodeInferFrame(progress)]))
+    this.#sentMs = performance.now()
+  }
+
+  get #isOpen(): boolean {
+    return this.#stream.status === 'open' && this.#stream.writeStatus === 'writable'
+  }
+
+  /** Nothing more will be asked; an answer under way is still wanted. */
+  #remoteClosed(): void {
+    if (this.#answer === undefined) this.#stream.close().catch(() => {})
+  }
+
+  #wait(): void {
+    clearTimeout(this.#idle)
+    if (this.#stream.remoteWriteStatus === 'closed') {
+      this.#stream.close().catch(() => {})
+      return
+    }
+    this.#idle = setTimeout(() => this.#stream.close().catch(() => {}), idleServerStreamMs)
+    this.#idle.unref()
+  }
+
+  /** The entry node has left: so does this loop, and with it the engine. */
+  #closed(): void {
+    clearTimeout(this.#idle)
+    this.#init.budget.usedBytes -= this.#reservedBytes
+    this.#reservedBytes = 0
+    const answer = this.#answer
+    this.#answer = undefined
+    if (answer !== undefined) leave(answer)
+  }
+}
+
+/** Remembers the last progress and has it repeated while nothing else is said. */
+class Keepalive {
+  #last: Progress = { kind: 'progress', phase: 'queued', done: 0, total: 0 }
+  readonly #timer: NodeJS.Timeout
+
+  constructor(repeat: (progress: Progress) => void) {
+    this.#timer = setInterval(() => repeat(this.#last), keepaliveMs / 2)
+    this.#timer.unref()
+  }
+
+  heard(batch: readonly InferFrame[]): void {
+    for (const item of batch) if (item.kind === 'progress') this.#last = item
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+}
+
+function isLast(item: InferFrame): boolean {
+  return item.kind === 'done' || item.kind === 'failed' || item.kind === 'refused'
+}
+
+/** Tells the producer that nobody takes its frames any more; what it thinks of that is its own business. */
+function leave(answer: AsyncIterator<readonly InferFrame[]>): void {
+  answer.return?.().then(undefined, () => {})
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { EngineSettings, LoadedEngine } from '../../src/engine/driver.ts'
 import { createDriver } from '../../src/engine/drivers.ts'
 import { ask, collect, compliance, raw, request, settings, takeUntil } from './compliance.ts'
@@ -137,6 +141,18 @@ describe('a llama engine that dies', () => {
     expect((await engine.ended)?.message).toMatch(/SIGSEGV/)
   })
 
+  it('ends with a parent that was killed', async () => {
+    const script = fileURLToPath(new URL('./doomed-parent.ts', import.meta.url))
+    const parent = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [line] = await once(parent.stdout, 'data')
+    const pid = Number(String(line))
+    expect(isAlive(pid)).toBe(true)
+    parent.kill('SIGKILL')
+    await once(parent, 'exit')
+    // Nobody is told when a process that is not one's own child ends.
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 5000, interval: 20 })
+  })
+
   it('ignores the signals that a terminal sends to the whole group', async () => {
     const engine = await start({ slots: 1 })
     process.kill(engine.pid ?? 0, 'SIGINT')
@@ -146,6 +162,16 @@ describe('a llama engine that dies', () => {
     await engine.close()
   })
 })
+
+/** Whether a process runs; one that has ended and only waits for its parent to notice does not. */
+function isAlive(pid: number): boolean {
+  try {
+    const state = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)
+    return state?.startsWith('Z') !== true
+  } catch {
+    return false
+  }
+}
 
 describe('a model that cannot be loaded', () => {
   let folder: string

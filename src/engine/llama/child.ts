@@ -9,9 +9,12 @@ import { Scheduler } from './scheduler.ts'
 
 let scheduler: Scheduler | undefined
 
-function send(message: ChildMessage): void {
+/** @returns what to wait for before sending more, when the parent does not read as fast as this process writes */
+function send(message: ChildMessage): Promise<void> | undefined {
+  const written = Promise.withResolvers<void>()
   // A parent that is gone is noticed by 'disconnect'; nothing is owed to it.
-  process.send?.(message, undefined, undefined, () => {})
+  const keepsUp = process.send?.(message, undefined, undefined, () => written.resolve())
+  return keepsUp === false ? written.promise : undefined
 }
 
 function onMessage(message: ParentMessage): void {

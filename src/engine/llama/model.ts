@@ -2,6 +2,7 @@
 import os from 'node:os'
 import {
   getLlama,
+  InsufficientMemoryError,
   type Llama,
   type LlamaContextSequence,
   type LlamaEmbeddingContext,
@@ -43,18 +44,17 @@ export async function loadModel(init: LoadMessage, onProgress: (fraction: number
   const vram = llama.gpu === false ? 0 : (await llama.getVramState()).free
   const refusal = memoryRefusal(init.estimate, availableBytes() + vram)
   if (refusal !== undefined) throw new LoadError('insufficient-memory', refusal)
-  let model: LlamaModel
-  try {
-    model = await llama.loadModel({ modelPath: init.path, onLoadProgress: onProgress })
-  } catch (error) {
-    throw new LoadError('model-unusable', error instanceof Error ? error.message : String(error))
-  }
-  const context = await model.createContext({
-    sequences: init.slots,
-    contextSize: init.contextTokens,
-    batchSize: batchTokens,
-    threads: init.threads,
-  })
+  const model = await llama
+    .loadModel({ modelPath: init.path, onLoadProgress: onProgress })
+    .catch((error: unknown) => giveUp(error, 'model-unusable'))
+  const context = await model
+    .createContext({
+      sequences: init.slots,
+      contextSize: init.contextTokens,
+      batchSize: batchTokens,
+      threads: init.threads,
+    })
+    .catch((error: unknown) => giveUp(error, 'load-failed'))
   // Ids ascend: neighbours in the list are neighbours in a batch.
   const sequences = Array.from({ length: init.slots }, () => context.getSequence())
   let embedding: Promise<LlamaEmbeddingContext> | undefined
@@ -88,6 +88,12 @@ async function startLlama(init: LoadMessage): Promise<Llama> {
       process.stderr.write(`${message.trimEnd()}\n`)
     },
   })
+}
+
+/** llama.cpp may find out about memory only when it allocates: the estimate is not exact. */
+function giveUp(error: unknown, code: LoadError['code']): never {
+  const message = error instanceof Error ? error.message : String(error)
+  throw new LoadError(error instanceof InsufficientMemoryError ? 'insufficient-memory' : code, message)
 }
 
 /** What this process may still allocate: the host's available memory, or less inside a container. */

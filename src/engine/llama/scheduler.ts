@@ -39,7 +39,8 @@ export interface SchedulerInit {
   readonly model: LoadedModel
   /** Tokens of a prompt between two ticks. */
   readonly prefillTokens: number
-  readonly send: (tick: TickMessage) => void
+  /** A promise when no more may be sent before it resolves. */
+  readonly send: (tick: TickMessage) => Promise<void> | undefined
 }
 
 export class Scheduler {
@@ -91,7 +92,7 @@ export class Scheduler {
       await this.#prepareOne()
       await this.#embedOne()
       await this.#tick()
-      this.#sendTick()
+      await this.#sendTick()
       if (this.#idle()) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve
@@ -243,12 +244,13 @@ export class Scheduler {
     }
   }
 
-  #sendTick(): void {
+  async #sendTick(): Promise<void> {
     if (this.#frames.size === 0 && this.#released.length === 0) return
     const streams = [...this.#frames].map(([stream, frames]) => ({ stream, frames }))
-    this.#init.send({ kind: 'tick', streams, released: this.#released })
+    const written = this.#init.send({ kind: 'tick', streams, released: this.#released })
     this.#frames.clear()
     this.#released = []
+    await written
   }
 }
 

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest'
+import { contextFor, estimateMemory, type ModelShape, memoryRefusal } from '../../../src/engine/llama/memory.ts'
+import { parseChildMessage } from '../../../src/engine/llama/messages.ts'
+import { PromptError, PromptTemplate } from '../../../src/engine/llama/prompt.ts'
+
+const gibibyte = 2 ** 30
+
+/** An 8-billion-parameter llama at four bits. */
+const eight: ModelShape = {
+  fileBytes: 4.7 * gibibyte,
+  layers: 32,
+  keyValueHeads: 8,
+  keyWidth: 128,
+  valueWidth: 128,
+  width: 4096,
+  vocabulary: 128_256,
+  trainedContextTokens: 131_072,
+}
+
+describe('the memory estimate', () => {
+  it('counts the cache of every slot at two bytes a value', () => {
+    const { cacheBytes, totalBytes } = estimateMemory(eight, 8192, 4)
+    expect(cacheBytes).toBe(4 * gibibyte)
+    expect(totalBytes).toBeGreaterThan(8.7 * gibibyte)
+    expect(totalBytes).toBeLessThan(9.5 * gibibyte)
+  })
+
+  it("refuses in Ollama's words with the numbers and what to do", () => {
+    const refusal = memoryRefusal(estimateMemory(eight, 8192, 4), 6 * gibibyte)
+    expect(refusal).toMatch(/^model requires more system memory \(9\.\d GiB\) than is available \(6\.0 GiB\)/)
+    expect(refusal).toMatch(/4\.7 GiB for the weights, 4\.0 GiB for the context.*fewer slots/)
+    expect(memoryRefusal(estimateMemory(eight, 8192, 4), 16 * gibibyte)).toBeUndefined()
+  })
+
+  it('never takes a longer context than the model was trained on', () => {
+    expect(contextFor(eight, 200_000)).toBe(131_072)
+    expect(contextFor(eight, 4096)).toBe(4096)
+    expect(contextFor({ ...eight, trainedContextTokens: 0 }, 4096)).toBe(4096)
+  })
+})
+
+describe('the prompt', () => {
+  const messages = [{ role: 'user', content: 'Hi' }]
+  const init = { bosToken: '<s>', eosToken: '</s>' }
+
+  it("is the model's template with its tokens and the assistant's turn opened", () => {
+    const template =
+      '{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}'
+    expect(new PromptTemplate({ ...init, template }).render(messages)).toBe('<s>[user]Hi</s>[assistant]')
+  })
+
+  it('is the contents alone without a template', () => {
+    expect(new PromptTemplate({ ...init, template: undefined }).render([...messages, ...messages])).toBe('HiHi')
+  })
+
+  it('is an error of the conversation when the template refuses it, and of the template when that cannot be read', () => {
+    const faultOf = (template: string): string => {
+      try {
+        new PromptTemplate({ ...init, template }).render(messages)
+      } catch (error) {
+        if (error instanceof PromptError) return `${error.fault}: ${error.message}`
+      }
+      return 'none'
+    }
+    expect(faultOf("{{ raise_exception('roles must alternate') }}")).toMatch(/^conversation: .*roles must alternate/)
+    expect(faultOf('{% for m in %}')).toMatch(/^template: .*cannot be read/)
+  })
+})
+
+describe('a message of the child', () => {
+  it('is taken when it has the agreed form', () => {
+    const tick = {
+      kind: 'tick',
+      streams: [
+        { stream: 1, frames: [{ kind: 'token', index: 0, tokens: [5], text: 'a' }] },
+        { stream: 2, frames: [{ kind: 'embedding', index: 0, vector: new Float32Array([1]) }] },
+      ],
+      released: [3],
+    }
+    expect(parseChildMessage(tick)).toBe(tick)
+  })
+
+  it.each([
+    [undefined],
+    [{ kind: 'tick' }],
+    [{ kind: 'tick', streams: [{ stream: 1, frames: [{ kind: 'accepted' }] }], released: [] }],
+    [{ kind: 'tick', streams: [{ stream: 1, frames: [{ kind: 'embedding', index: 0, vector: [1] }] }], released: [] }],
+    [{ kind: 'loaded', contextTokens: '5', vramBytes: 0 }],
+  ])('is nothing when it is %j', (value) => {
+    expect(parseChildMessage(value)).toBeUndefined()
+  })
+})

@@ -5,6 +5,7 @@ import type { InferFrame, InferRequest, InferStream } from '../../protocols/infe
 import { encodeInferFrame } from '../../protocols/infer-frame.ts'
 import { decodeInferRequest, maxInferRequestBytes } from '../../protocols/infer-request.ts'
 import { ProtocolError } from '../../protocols/protocol-error.ts'
+import { drained } from './drained.ts'
 import { idleServerStreamMs, keepaliveMs, maxReadBufferBytes } from './limits.ts'
 
 /** Bytes of requests that have begun to arrive. */
@@ -100,7 +101,7 @@ export class InferConversation {
   async #send(batch: readonly InferFrame[]): Promise<void> {
     if (batch.length === 0) return
     this.#sentMs = performance.now()
-    if (!this.#stream.send(frame(batch.map(encodeInferFrame)))) await this.#stream.onDrain()
+    if (!this.#stream.send(frame(batch.map(encodeInferFrame)))) await drained(this.#stream)
   }
 
   /** An engine that says nothing is not a worker that is gone; a stream that is full proves that by itself. */

@@ -1,6 +1,7 @@
 /** Frames on their way to one peer: in order, coalesced, bounded, on one stream that lives as long as it can. */
 import type { Stream } from '@libp2p/interface'
 import { frame } from '../../protocols/framing.ts'
+import { drained } from './drained.ts'
 import { maxOutboxBytes, maxWriteBytes } from './limits.ts'
 
 export interface OutboxInit {
@@ -51,7 +52,7 @@ export class Outbox {
       if (this.#closed) stream.abort(new Error('the connection is gone'))
       while (this.#bodies.length > 0) {
         this.#writing = this.#take()
-        if (!stream.send(frame(this.#writing))) await stream.onDrain()
+        if (!stream.send(frame(this.#writing))) await drained(stream)
         for (const body of this.#writing) this.#bytes -= body.length
         this.#writing = []
       }

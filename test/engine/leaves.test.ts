@@ -1,6 +1,8 @@
+import os from 'node:os'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fitConversation, messagesOf } from '../../src/engine/conversation.ts'
+import { defaultThreads } from '../../src/engine/drivers.ts'
 import { OptionError, resolveOptions } from '../../src/engine/options.ts'
 import { chooseSlot, commonPrefix } from '../../src/engine/slot-choice.ts'
 import { Utf8Pieces } from '../../src/engine/utf8.ts'
@@ -28,6 +30,10 @@ describe('options', () => {
     expect(() => resolveOptions({}, options)).toThrow(OptionError)
     expect(() => resolveOptions({}, options)).toThrow(message)
   })
+})
+
+it('leaves one core to Node, where there is more than one', () => {
+  expect(defaultThreads()).toBe(Math.max(1, os.availableParallelism() - 1))
 })
 
 describe('the choice of a slot', () => {

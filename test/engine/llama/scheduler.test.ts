@@ -1,0 +1,217 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { InferFrame } from '../../../protocols/infer.ts'
+import { estimateMemory } from '../../../src/engine/llama/memory.ts'
+import type { ChildWork, LoadMessage, TickMessage } from '../../../src/engine/llama/messages.ts'
+import { LoadError, type LoadedModel, loadModel } from '../../../src/engine/llama/model.ts'
+import { Scheduler } from '../../../src/engine/llama/scheduler.ts'
+import { resolveOptions } from '../../../src/engine/options.ts'
+import { tiny } from '../models.ts'
+
+const shape = {
+  fileBytes: tiny.sizeBytes,
+  layers: 6,
+  keyValueHeads: 4,
+  keyWidth: 32,
+  valueWidth: 32,
+  width: 128,
+  vocabulary: 1024,
+  trainedContextTokens: 1024,
+}
+
+const init: LoadMessage = {
+  kind: 'load',
+  path: tiny.path,
+  threads: 1,
+  slots: 3,
+  contextTokens: 512,
+  prefillTokens: 16,
+  gpu: false,
+  estimate: estimateMemory(shape, 512, 3),
+}
+
+/** A scheduler in this process, and what it sent. */
+class Bench {
+  readonly ticks: TickMessage[] = []
+  readonly scheduler: Scheduler
+  #heard: (() => void)[] = []
+  #stream = 0
+
+  constructor(model: LoadedModel) {
+    this.scheduler = new Scheduler({
+      model,
+      prefillTokens: init.prefillTokens,
+      send: (tick) => {
+        this.ticks.push(tick)
+        for (const heard of this.#heard.splice(0)) heard()
+        return undefined
+      },
+    })
+    void this.scheduler.run()
+  }
+
+  start(work: ChildWork, options: Record<string, unknown> = {}, resume: number[] = []): number {
+    this.#stream += 1
+    const sampling = resolveOptions({ temperature: 0 }, options)
+    this.scheduler.start({ kind: 'start', stream: this.#stream, work, sampling, resume })
+    return this.#stream
+  }
+
+  frames(stream: number): InferFrame[] {
+    return this.ticks
+      .flatMap((tick) => tick.streams.filter((each) => each.stream === stream))
+      .flatMap((each) => each.frames)
+  }
+
+  tokens(stream: number): number[] {
+    return this.frames(stream).flatMap((frame) => (frame.kind === 'token' ? frame.tokens : []))
+  }
+
+  released(stream: number): boolean {
+    return this.ticks.some((tick) => tick.released.includes(stream))
+  }
+
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        this.#heard.push(resolve)
+      })
+    }
+  }
+
+  async finish(...streams: number[]): Promise<void> {
+    await this.until(() => streams.every((stream) => this.released(stream)))
+  }
+}
+
+const raw = (prompt: string): ChildWork => ({ kind: 'raw', prompt })
+const story = raw('Once upon a time')
+
+describe('the lock-step scheduler', () => {
+  let model: LoadedModel
+  beforeAll(async () => {
+    const fractions: number[] = []
+    model = await loadModel(init, (fraction) => fractions.push(fraction))
+    expect(fractions.at(-1)).toBe(1)
+  })
+
+  it('sends one message per tick with a token of every running stream', async () => {
+    const bench = new Bench(model)
+    const streams = [bench.start(story, { num_predict: 30 }), bench.start(raw('A node is'), { num_predict: 30 })]
+    await bench.finish(...streams)
+    const together = bench.ticks.filter((tick) => tick.streams.length === 2)
+    expect(together.length).toBeGreaterThan(20)
+    for (const stream of streams) expect(bench.tokens(stream)).toHaveLength(30)
+  })
+
+  it('leaves a paused stream out of its ticks and goes on with the others', async () => {
+    const bench = new Bench(model)
+    const paused = bench.start(story, { num_predict: 60 })
+    await bench.until(() => bench.tokens(paused).length >= 3)
+    bench.scheduler.pause(paused, true)
+    const other = bench.start(raw('A node is'), { num_predict: 40 })
+    await bench.finish(other)
+    const held = bench.tokens(paused).length
+    expect(held).toBeLessThan(10)
+    bench.scheduler.pause(paused, false)
+    await bench.finish(paused)
+    expect(bench.tokens(paused)).toHaveLength(60)
+  })
+
+  it('frees the sequence of a cancelled stream within one pass, in any state', async () => {
+    const bench = new Bench(model)
+    const running = bench.start(story, { num_predict: 400 })
+    await bench.until(() => bench.tokens(running).length >= 3)
+    const preparing = bench.start(raw('The moon is a friend. '.repeat(40)))
+    await bench.until(() => bench.frames(preparing).length > 0)
+    const before = bench.tokens(running).length
+    bench.scheduler.cancel(running)
+    bench.scheduler.cancel(preparing)
+    bench.scheduler.pause(preparing, true)
+    await bench.finish(running, preparing)
+    expect(bench.tokens(running).length - before).toBeLessThanOrEqual(2)
+    expect(bench.frames(preparing).every((frame) => frame.kind === 'progress')).toBe(true)
+    bench.scheduler.cancel(running)
+    bench.scheduler.pause(running, true)
+    const three = [1, 2, 3].map(() => bench.start(story, { num_predict: 2 }))
+    await bench.finish(...three)
+    for (const stream of three) expect(bench.frames(stream).at(-1)).toMatchObject({ kind: 'done', evalTokens: 2 })
+  })
+
+  it('takes turns between the chunks of two prompts', async () => {
+    const bench = new Bench(model)
+    const long = raw('The sun is a star. '.repeat(40))
+    const streams = [
+      bench.start(long, { num_predict: 1 }),
+      bench.start(raw('Hello, moon. '.repeat(30)), { num_predict: 1 }),
+    ]
+    await bench.finish(...streams)
+    const order = bench.ticks.flatMap((tick) => tick.streams.map((each) => each.stream)).slice(0, 6)
+    expect(order).toEqual([1, 2, 1, 2, 1, 2])
+  })
+
+  it('says why a stream could not be computed, and frees it', async () => {
+    const bench = new Bench(model)
+    const failures: [ChildWork, string][] = [
+      [raw('word '.repeat(800)), 'context-exceeded'],
+      [
+        { kind: 'conversation', messages: [{ role: 'user', content: 'x '.repeat(900) }], context: [] },
+        'context-exceeded',
+      ],
+      [
+        { kind: 'embed', input: ['a', 'word '.repeat(800)], truncate: false, dimensions: 0, normalize: true },
+        'context-exceeded',
+      ],
+    ]
+    for (const [work, code] of failures) {
+      const stream = bench.start(work)
+      await bench.finish(stream)
+      expect(bench.frames(stream).at(-1)).toMatchObject({ kind: 'failed', code })
+    }
+  })
+
+  it('ends at once where the resumed answer is already as long as it may be', async () => {
+    const bench = new Bench(model)
+    const stream = bench.start(story, { num_predict: 3 }, [5, 6, 7])
+    await bench.finish(stream)
+    expect(bench.frames(stream)).toMatchObject([{ kind: 'done', reason: 'length', evalTokens: 3 }])
+  })
+
+  it('embeds between the ticks of running answers', async () => {
+    const bench = new Bench(model)
+    const answer = bench.start(story, { num_predict: 60 })
+    const work: ChildWork = {
+      kind: 'embed',
+      input: ['a fox', 'a moon'],
+      truncate: true,
+      dimensions: 0,
+      normalize: false,
+    }
+    const embedding = bench.start(work)
+    await bench.finish(embedding, answer)
+    const kinds = bench.frames(embedding).map((frame) => frame.kind)
+    expect(kinds).toEqual(['embedding', 'embedding', 'done'])
+    expect(bench.tokens(answer)).toHaveLength(60)
+  })
+
+  it('samples with penalties, a seed and without one', async () => {
+    const bench = new Bench(model)
+    const hot = { temperature: 1.2, num_predict: 20, repeat_penalty: 1.3, repeat_last_n: -1 }
+    const streams = [
+      bench.start(story, { ...hot, seed: 5 }),
+      bench.start(story, { ...hot, seed: 5 }),
+      bench.start(story, hot),
+    ]
+    await bench.finish(...streams)
+    const [first, second, third] = streams.map((stream) => bench.tokens(stream))
+    expect(first).toEqual(second)
+    expect(third).toHaveLength(20)
+  })
+
+  it('refuses what does not fit or is no model', async () => {
+    const huge = { ...init.estimate, totalBytes: 2 ** 60 }
+    await expect(loadModel({ ...init, estimate: huge }, () => {})).rejects.toMatchObject({
+      code: 'insufficient-memory',
+    })
+    await expect(loadModel({ ...init, path: import.meta.filename }, () => {})).rejects.toBeInstanceOf(LoadError)
+  })
+})

@@ -12,9 +12,9 @@ export const maxInferRequestBytes = 32 * 1024 * 1024
 /** Token ids travel as one value each run, so what counts here is messages, inputs and options. */
 const limits: CodecLimits = { maxBytes: maxInferRequestBytes, maxDepth: 16, maxValues: 65_536 }
 
-const maxMessages = 8192
-const maxInputs = 8192
-const maxOptions = 128
+export const maxMessages = 8192
+export const maxInputs = 8192
+export const maxOptions = 128
 
 const shortText = Type.String({ maxLength: 512 })
 const longText = Type.String({ maxLength: maxInferRequestBytes })

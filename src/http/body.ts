@@ -1,11 +1,12 @@
 /** Reads a request's body with a limit on its size and on the time it takes. */
 import type { IncomingMessage } from 'node:http'
+import { maxInferRequestBytes } from '../../protocols/infer-request.ts'
 import { ApiError } from './errors.ts'
 
-/** Largest JSON body: far above any context in text, far below what would hurt the process. Ollama has no limit. */
-export const maxBodyBytes = 64 * 1024 * 1024
+/** Largest JSON body: what it asks for must fit into one request to a worker. Ollama has no limit. */
+const maxBodyBytes = maxInferRequestBytes
 
-/** A body must be complete by then: the largest at half a megabyte per second. A slower sender only holds a socket. */
+/** A body must be complete by then: the largest at 2 Mbit/s. A slower sender only holds a socket. */
 const maxBodyMs = 120_000
 
 /** The whole body. Rejects with ApiError `body-too-large`, `body-timeout`, or `cancelled` when the client goes. */

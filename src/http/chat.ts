@@ -2,8 +2,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { ChatMessage, InferResult, InferWork } from '../../protocols/infer.ts'
+import { maxMessages } from '../../protocols/infer-request.ts'
 import { clientSignal, metricsOf, wholeAnswer } from './answer.ts'
-import type { ApiError } from './errors.ts'
+import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import {
   answerFields,
@@ -19,9 +20,12 @@ import type { ApiServices, NewRequest } from './services.ts'
 import { utcTime } from './time.ts'
 import { sendJson } from './wire.ts'
 
+/** No template knows a role of even a tenth of this. */
+const maxRoleLength = 512
+
 /** `thinking`, `tool_name` and `tool_call_id` are what a template of a model that can neither think nor call ignores. */
 const MessageFields = Type.Object({
-  role: Type.Optional(Type.String()),
+  role: Type.Optional(Type.String({ maxLength: maxRoleLength })),
   content: Type.Optional(Type.String()),
   images: Type.Optional(Type.Array(Type.String())),
   tool_calls: Type.Optional(Type.Array(Type.Unknown())),
@@ -46,7 +50,7 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
   checkTopLogprobs(fields.top_logprobs)
   const model = checkModel(fields.model)
   const shared = sharedRequest(fields, model, request.headers)
-  const messages = (fields.messages ?? []).map(messageOf)
+  const messages = messagesOf(fields.messages ?? [])
   if (messages.length === 0 && shared.keepAliveMs === 0) {
     await services.unload(model.name)
     return sendJson(reply, finalObject(model.sent, '', 'unload', {}))
@@ -63,8 +67,11 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
   return sendJson(reply, finalObject(model.sent, text, result.reason, metricsOf(result, startedMs)))
 }
 
-function messageOf({ role = '', content = '' }: Static<typeof MessageFields>): ChatMessage {
-  return { role: role.toLowerCase(), content }
+function messagesOf(messages: readonly Static<typeof MessageFields>[]): readonly ChatMessage[] {
+  if (messages.length > maxMessages) {
+    throw new ApiError('bad-field', `there are ${messages.length} messages: send at most ${maxMessages} in one request`)
+  }
+  return messages.map(({ role = '', content = '' }) => ({ role: role.toLowerCase(), content }))
 }
 
 function unsupported(fields: ChatRequest, model: AskedModel): ApiError | undefined {

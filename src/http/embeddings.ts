@@ -1,24 +1,26 @@
 /** `POST /api/embed`: vectors of many texts, normalized. `POST /api/embeddings`: its predecessor, of one text, raw. */
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { InferResult, InferStream } from '../../protocols/infer.ts'
+import { maxInputs } from '../../protocols/infer-request.ts'
 import { batchesFor, clientSignal, counted, cutShort, errorOf, wholeAnswer } from './answer.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { computeFields, sharedRequest } from './inference-request.ts'
 import { checkModel } from './model-check.ts'
 import type { ApiServices } from './services.ts'
-import { sendJson } from './wire.ts'
+import { jsonType, sendJson } from './wire.ts'
 
-/** Texts in one request: their vectors, 4,096 numbers each, are then about 170 MB of JSON; no string holds over 512 MB. */
-const maxInputs = 2048
+/** More than any model's vectors have. */
+const maxDimensions = 1_000_000
 
 const readEmbed = fieldReader(
   Type.Object({
     ...computeFields,
     input: Type.Optional(Type.Unknown()),
     truncate: Type.Optional(Type.Boolean()),
-    dimensions: Type.Optional(Type.Integer()),
+    dimensions: Type.Optional(Type.Integer({ maximum: maxDimensions })),
   }),
 )
 
@@ -47,13 +49,23 @@ async function answerEmbed(services: ApiServices, request: FastifyRequest, reply
   const work = { kind: 'embed', input, truncate, normalize: true, ...limit } as const
   const stream = await services.submit({ ...shared, work }, signal)
   const { vectors, result } = await collect(reply, stream, { model: model.sent, count: input.length })
-  return sendJson(reply, {
-    model: model.sent,
-    embeddings: vectors.map((vector) => Array.from(vector)),
+  const metrics = {
     total_duration: Math.max(1, Math.round((performance.now() - startedMs) * 1e6)),
     load_duration: Math.max(1, Math.round(result.loadNs)),
     ...counted('prompt_eval_count', result.promptTokens),
-  })
+  }
+  return reply.header('content-type', jsonType).send(Readable.from(embedPieces(model.sent, vectors, metrics)))
+}
+
+/** Piece by piece: the JSON of thousands of vectors in one go would hold the whole node up for seconds. */
+function* embedPieces(model: string, vectors: readonly Float32Array[], metrics: object): Generator<string, void, void> {
+  yield `{"model":${JSON.stringify(model)},"embeddings":[`
+  let separator = ''
+  for (const vector of vectors) {
+    yield separator + JSON.stringify(Array.from(vector))
+    separator = ','
+  }
+  yield `],${JSON.stringify(metrics).slice(1)}`
 }
 
 async function answerEmbeddings(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
 import { DurationError, parseKeepAlive } from '../../protocols/duration.ts'
+import { maxOptions } from '../../protocols/infer-request.ts'
 import { ApiError } from './errors.ts'
 import type { AskedModel } from './model-check.ts'
 import type { ApiServices, NewRequest } from './services.ts'
@@ -44,6 +45,9 @@ export function sharedRequest(
   const keepAliveMs = keepAliveOf(fields.keep_alive)
   const deadlineMs = integerHeader(headers, deadlineHeader)
   const options = fields.options ?? {}
+  if (Object.keys(options).length > maxOptions) {
+    throw new ApiError('bad-field', `options must not have more than ${maxOptions} names`)
+  }
   if (deeperThan(options, maxOptionDepth)) {
     throw new ApiError('bad-field', `options must not nest deeper than ${maxOptionDepth} levels`)
   }

@@ -76,6 +76,8 @@ export async function startListener({ host, port, services, log }: ListenerInit)
   await app.ready()
   app.server.maxConnections = maxConnections
   const address = await listen(app, host, port)
+  // Such as no file descriptor left for a connection: the others go on.
+  app.server.on('error', (error) => log.error({ err: error }, 'a connection could not be accepted'))
   const ended = new Promise<void>((resolve) => app.server.once('close', resolve))
   return {
     address,
@@ -98,8 +100,12 @@ export async function startListener({ host, port, services, log }: ListenerInit)
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<Listener['address']> {
   await new Promise<void>((resolve, reject) => {
-    app.server.once('error', (error) => reject(new ListenError(host, port, error)))
-    app.server.listen({ host, port }, resolve)
+    const fail = (error: Error) => reject(new ListenError(host, port, error))
+    app.server.once('error', fail)
+    app.server.listen({ host, port }, () => {
+      app.server.off('error', fail)
+      resolve()
+    })
   })
   const address = app.server.address()
   return { host, port: typeof address === 'object' && address !== null ? address.port : port }

@@ -7,7 +7,7 @@ import type { ApiError, Endpoint } from './errors.ts'
 import { utcTime } from './time.ts'
 import { sendError } from './wire.ts'
 
-export const linesType = 'application/x-ndjson'
+const linesType = 'application/x-ndjson'
 
 /** A client that takes nothing for this long is taken for gone: its answer holds a slot of an engine. */
 const maxStallMs = 5 * 60_000

@@ -4,7 +4,7 @@
  */
 
 import { BlockList, isIP } from 'node:net'
-import { hostname } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 
 /** How long a browser may remember a preflight's answer, in seconds: Ollama's twelve hours. */
@@ -34,6 +34,7 @@ export function originGuard(app: FastifyInstance, listenHost: string): void {
     if (isForeign && request.method === 'OPTIONS') return void answerPreflight(reply, origin)
     if (isForeign) reply.header('access-control-allow-origin', origin).header('vary', 'Origin')
     if (guardsHost && !isLocalHost(host)) return void refuse(reply)
+    if (guardsHost && request.method === 'OPTIONS' && isLocalName(withoutPort(host))) return void reply.code(204).send()
     next()
   })
 }
@@ -78,8 +79,16 @@ function isLoopback(host: string): boolean {
 function isLocalHost(header: string): boolean {
   const host = withoutPort(header).toLowerCase()
   const family = isIP(host)
-  if (family !== 0) return privateAddresses.check(host, family === 4 ? 'ipv4' : 'ipv6')
-  return host === '' || host === 'localhost' || host === hostname().toLowerCase() || localName.test(host)
+  if (family === 0) return host === '' || isLocalName(host)
+  return privateAddresses.check(host, family === 4 ? 'ipv4' : 'ipv6') || isOwnAddress(host)
+}
+
+function isLocalName(host: string): boolean {
+  return host === 'localhost' || host === hostname().toLowerCase() || localName.test(host)
+}
+
+function isOwnAddress(host: string): boolean {
+  return Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === host))
 }
 
 function withoutPort(header: string): string {

@@ -21,10 +21,9 @@ declare module 'fastify' {
 export const jsonType = 'application/json; charset=utf-8'
 export const textType = 'text/plain; charset=utf-8'
 
-/** Where what no client should see goes: defects, and connections that do not speak HTTP. */
+/** Where defects go. */
 export interface HttpLog {
   error(fields: Readonly<Record<string, unknown>>, message: string): void
-  debug(fields: Readonly<Record<string, unknown>>, message: string): void
 }
 
 /** A request's line and headers must be there by then: no client needs longer, and a slow one holds a socket. */

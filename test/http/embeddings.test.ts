@@ -61,10 +61,18 @@ describe('POST /api/embed', () => {
     [{ input: { a: 1 } }, 400, 'invalid input type'],
     [{ model: '', input: 'a' }, 404, "model '' not found"],
     [{ model: 'absent', input: 'a' }, 404, 'model "absent" not found, try pulling it first'],
-    [{ input: Array(2049).fill('a') }, 400, 'input has 2049 texts: send at most 2048 in one request'],
-  ])('answers %j with %d %s', async (fields, status, error) => {
+    [{ input: Array(8193).fill('a') }, 400, 'input has 8193 texts: send at most 8192 in one request'],
+  ])('answers %.60j with %d %s', async (fields, status, error) => {
     const answer = await embed({ model: 'demo', ...fields })
     expect([answer.status, answer.json]).toEqual([status, { error }])
+  })
+
+  it('answers thousands of vectors whole and in order', async () => {
+    const count = 4_000
+    answers(...Array.from({ length: count }, (_, index) => vector(index, index, ...Array(255).fill(0.1))), done())
+    const { json } = await embed({ model: 'demo', input: Array(count).fill('a') })
+    const firsts = ((json?.embeddings ?? []) as number[][]).map(([first]) => first)
+    expect(firsts).toEqual(Array.from({ length: count }, (_, index) => index))
   })
 
   it('never answers a vector that is not one', async () => {

@@ -135,7 +135,7 @@ export interface Running {
 /** A real listener on a free port of loopback. */
 export async function startFake(cluster = new FakeCluster()): Promise<Running> {
   const logged: string[] = []
-  const log = { error: (_: unknown, message: string) => void logged.push(message), debug: () => {} }
+  const log = { error: (_: unknown, message: string) => void logged.push(message) }
   const listener = await startListener({ host: '127.0.0.1', port: 0, services: cluster, log })
   const { port } = listener.address
   return { cluster, listener, port, url: `http://127.0.0.1:${port}`, logged }

@@ -47,6 +47,19 @@ describe('hostile input', () => {
     expect((await post(`${node.url}/api/chat`, body)).status).toBe(status)
   })
 
+  it('bounds the messages of a conversation, the length of a role and the number of options', async () => {
+    const messages = Array(8_193).fill({ role: 'user', content: '' })
+    expect((await post(`${node.url}/api/chat`, { ...base, messages })).json).toEqual({
+      error: 'there are 8193 messages: send at most 8192 in one request',
+    })
+    const roles = [{ role: 'r'.repeat(513), content: '' }]
+    expect((await post(`${node.url}/api/chat`, { ...base, messages: roles })).status).toBe(400)
+    const options = Object.fromEntries(Array.from({ length: 129 }, (_, at) => [`o${at}`, 1]))
+    expect((await post(`${node.url}/api/generate`, { ...base, options })).json).toEqual({
+      error: 'options must not have more than 128 names',
+    })
+  })
+
   it('answers huge keys and a million of them', async () => {
     const keys = Array.from({ length: 200_000 }, (_, at) => `"k${at}":0`).join()
     const answer = await post(`${node.url}/api/chat`, `{"${'k'.repeat(5_000_000)}":1,${keys},"model":"demo"}`)

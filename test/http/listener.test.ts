@@ -20,7 +20,7 @@ async function start(cluster?: FakeCluster) {
   return node
 }
 
-const log = { error: () => {}, debug: () => {} }
+const log = { error: () => {} }
 const generate = JSON.stringify({ model: 'demo', prompt: 'hi' })
 const head = `POST /api/generate HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${generate.length}\r\n\r\n${generate}`
 

@@ -51,6 +51,11 @@ describe('web pages', () => {
 })
 
 describe('a listener on loopback', () => {
+  it('answers OPTIONS to a local name with 204, and to an address as any unknown method', async () => {
+    expect((await ask('OPTIONS', ['host: localhost:11434'])).status).toBe(204)
+    expect((await ask('OPTIONS', ['host: 127.0.0.1:11434'])).status).toBe(405)
+  })
+
   it.each(['evil.example', 'localhost.evil.example:11434', '8.8.8.8'])('refuses the host %s', async (host) => {
     const answer = await ask('GET', [`host: ${host}`])
     expect([answer.status, answer.body]).toEqual([403, ''])

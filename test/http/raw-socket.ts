@@ -44,16 +44,19 @@ export function parseAnswer(answer: string): RawAnswer {
 /** Resolves with what has arrived once it contains `part`. */
 export function received(socket: Socket, part: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    let answer = ''
+    const chunks: string[] = []
+    let tail = ''
     const take = (chunk: Buffer) => {
-      const searchFrom = Math.max(0, answer.length - part.length)
-      answer += chunk.toString()
-      if (!answer.includes(part, searchFrom)) return
-      socket.off('data', take)
-      resolve(answer)
+      chunks.push(chunk.toString())
+      tail += chunks.at(-1)
+      if (!tail.includes(part)) tail = tail.slice(-part.length)
+      else {
+        socket.off('data', take)
+        resolve(chunks.join(''))
+      }
     }
     socket.on('data', take)
-    socket.once('close', () => reject(new Error(`closed before ${JSON.stringify(part)}: ${answer}`)))
+    socket.once('close', () => reject(new Error(`closed before ${JSON.stringify(part)}: ${tail}`)))
   })
 }
 

@@ -11,6 +11,21 @@ describe('times on the wire', () => {
     expect(utcTime(atMs)).toBe(text)
   })
 
+  it.each([
+    ['Asia/Kolkata', '2026-08-21T14:35:03.12+05:30'],
+    ['America/St_Johns', '2026-08-21T06:35:03.12-02:30'],
+    ['UTC', '2026-08-21T09:05:03.12Z'],
+  ])('writes local time in %s as %s', (zone, text) => {
+    const before = process.env.TZ
+    process.env.TZ = zone
+    try {
+      expect(localTime(Date.UTC(2026, 7, 21, 9, 5, 3, 120))).toBe(text)
+    } finally {
+      if (before === undefined) delete process.env.TZ
+      else process.env.TZ = before
+    }
+  })
+
   it('names the same moment whichever offset it is written with', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 4e12 }), (atMs) => {

@@ -110,16 +110,16 @@ describe('the wire', () => {
   })
 
   it('refuses a body above its limit with 413 and what the limit is', async () => {
-    const answer = await request(node.port, 'POST /api/chat', ['content-length: 67108865'], '{')
+    const answer = await request(node.port, 'POST /api/chat', ['content-length: 33554433'], '{')
     expect(answer.status).toBe(413)
-    expect(JSON.parse(answer.body)).toEqual({ error: "the request's body is larger than 67108864 bytes" })
+    expect(JSON.parse(answer.body)).toEqual({ error: "the request's body is larger than 33554432 bytes" })
   })
 
   it('counts the bytes of a body that does not announce its length', async () => {
     const body = new ReadableStream({
       start: (controller) => {
         const megabyte = new Uint8Array(1024 * 1024).fill(0x20)
-        for (let sent = 0; sent < 66; sent++) controller.enqueue(megabyte)
+        for (let sent = 0; sent < 34; sent++) controller.enqueue(megabyte)
         controller.close()
       },
     })

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { InferFrame } from '../../protocols/infer.ts'
+import { ApiError } from '../../src/http/errors.ts'
+import { Channel } from '../../src/runtime/channel.ts'
+import { type Running, startFake, token } from './fake-cluster.ts'
+import { closed, opened, received } from './raw-socket.ts'
+
+/** Only the listener's own timers are made to wait for the test; sockets live in real time. */
+let node: Running
+beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  node = await startFake()
+})
+afterEach(async () => {
+  vi.useRealTimers()
+  await node.listener.close()
+})
+
+/** Resolves when the listener has begun to wait for something. */
+async function waiting(): Promise<void> {
+  while (vi.getTimerCount() === 0) await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('a listener does not wait for ever', () => {
+  it('for the rest of a body: it answers 408 and closes', async () => {
+    const socket = await opened(node.port)
+    const answer = received(socket, '}')
+    socket.write('POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"model"')
+    await waiting()
+    vi.advanceTimersByTime(120_000)
+    expect(await answer).toContain("the request's body was not complete within 120 s")
+    await closed(socket)
+  })
+
+  it('for a client that reads nothing: it leaves the stream', async () => {
+    let left = () => {}
+    const cancelled = new Promise<void>((resolve) => {
+      left = resolve
+    })
+    const channel = new Channel<InferFrame>({
+      highWater: 1,
+      onDrain: () => setImmediate(produce),
+      onCancel: () => left(),
+    })
+    const produce = () => void channel.push(token(0, 'x'.repeat(1024 * 1024)))
+    node.cluster.answer = () => channel
+    produce()
+    const socket = await opened(node.port)
+    socket.pause()
+    const body = '{"model":"demo","prompt":"hi"}'
+    socket.write(`POST /api/generate HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
+    // Until the sockets' own buffers are full, each wait ends by itself.
+    let stopped = 0
+    while (stopped < 50) {
+      await new Promise((resolve) => setImmediate(resolve))
+      stopped = vi.getTimerCount() > 0 && channel.waiting > 0 ? stopped + 1 : 0
+    }
+    vi.advanceTimersByTime(5 * 60_000)
+    await cancelled
+    socket.destroy()
+  })
+
+  it('for an upload that brings nothing more: the import fails', async () => {
+    let fail: (error: unknown) => void = () => {}
+    const failed = new Promise((resolve) => {
+      fail = resolve
+    })
+    await node.listener.close()
+    node.cluster.operations = {
+      ...node.cluster.operations,
+      importGguf: async (_name, body) => {
+        try {
+          for await (const _ of body);
+        } catch (error) {
+          fail(error)
+        }
+        throw new ApiError('cancelled')
+      },
+    }
+    node = await startFake(node.cluster)
+    const socket = await opened(node.port)
+    socket.write('PUT /omx/v1/models/demo HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer secret\r\n')
+    socket.write('content-length: 1000\r\n\r\nGGUF')
+    await waiting()
+    vi.advanceTimersByTime(60_000)
+    expect(await failed).toMatchObject({ code: 'body-timeout', message: 'the upload brought nothing for 60 s' })
+    await closed(socket)
+  })
+})

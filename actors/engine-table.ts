@@ -10,7 +10,7 @@ export interface EngineRow {
   /** Undefined until it was ready once. */
   readonly facts: EngineFacts | undefined
   readonly active: number
-  /** Wall time of its unloading; -1: never, 0: while busy. */
+  /** Wall time of its unloading if nothing more comes; -1: never. */
   readonly expiresAtMs: number
   readonly keepAliveMs: number
   /** Who is told when it is ready or cannot be. */

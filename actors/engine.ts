@@ -37,16 +37,24 @@ export type EngineEvent =
 interface EngineContext extends EngineInput {
   readonly facts: EngineFacts | undefined
   readonly active: number
-  /** Wall time when it will be unloaded; -1: never, 0: while busy. */
+  /** When it will be unloaded if nothing more comes; -1: never. */
   readonly expiresAtMs: number
   readonly failure: LoadFailure | undefined
+}
+
+/** How an engine is used: requests under way, how long it stays after the last, and until when that is. */
+export interface EngineUse {
+  readonly active: number
+  readonly keepAliveMs: number
+  /** Wall time; -1: for ever. */
+  readonly expiresAtMs: number
 }
 
 /** What the worker hears. */
 export type EngineNews =
   | { readonly type: 'engine.ready'; readonly digest: string; readonly facts: EngineFacts }
   | { readonly type: 'engine.unusable'; readonly digest: string; readonly failure: LoadFailure }
-  | { readonly type: 'engine.use'; readonly digest: string; readonly active: number; readonly expiresAtMs: number }
+  | { readonly type: 'engine.use'; readonly digest: string; readonly use: EngineUse }
 
 function tellWorker(system: object, news: EngineNews): void {
   const { tell, local } = here(system)
@@ -68,7 +76,8 @@ export const engineMachine = setup({
   },
   actions: {
     crash: ({ event }) => {
-      const failure = event.type === 'process.ended' ? event.failure : { name: 'EngineError', message: 'the engine ended' }
+      const failure =
+        event.type === 'process.ended' ? event.failure : { name: 'EngineError', message: 'the engine ended' }
       throw Object.assign(new Error(failure.message), { name: failure.name })
     },
     noteReady: assign(({ event }) => (event.type === 'process.ready' ? { facts: event.facts } : {})),
@@ -82,12 +91,12 @@ export const engineMachine = setup({
       tellWorker(system, { type: 'engine.unusable', digest: context.digest, failure: context.failure })
     },
     tellUse: ({ context, system }) => {
-      const { active, expiresAtMs, digest } = context
-      tellWorker(system, { type: 'engine.use', digest, active, expiresAtMs })
+      const { active, keepAliveMs, expiresAtMs, digest } = context
+      tellWorker(system, { type: 'engine.use', digest, use: { active, keepAliveMs, expiresAtMs } })
     },
     noteStarted: assign(({ context, event }) =>
       event.type === 'request.started'
-        ? { active: context.active + 1, keepAliveMs: event.keepAliveMs ?? context.keepAliveMs, expiresAtMs: 0 }
+        ? { active: context.active + 1, keepAliveMs: event.keepAliveMs ?? context.keepAliveMs }
         : {},
     ),
     noteEnded: assign({ active: ({ context }) => context.active - 1 }),
@@ -129,13 +138,10 @@ export const engineMachine = setup({
           },
         },
         busy: {
-          entry: 'tellUse',
+          entry: ['planExpiry', 'tellUse'],
           on: {
             'request.started': { actions: 'noteStarted' },
-            'request.ended': [
-              { guard: 'isLast', target: 'idle', actions: 'noteEnded' },
-              { actions: 'noteEnded' },
-            ],
+            'request.ended': [{ guard: 'isLast', target: 'idle', actions: 'noteEnded' }, { actions: 'noteEnded' }],
             'engine.keep': { actions: 'noteKeep' },
           },
         },

@@ -30,7 +30,9 @@ interface HealthCheckContext {
 const probe = fromPromise<HealthResult, { peer: NodeId }>(async ({ input, system }) => {
   const { ask, monotonicMs } = here(system)
   const startMs = monotonicMs()
-  const answer = await ask(`${input.peer}/node/health`, { type: 'health.probe' }, answerMs).catch((error: Error) => error)
+  const answer = await ask(`${input.peer}/node/health`, { type: 'health.probe' }, answerMs).catch(
+    (error: Error) => error,
+  )
   const latencyMs = monotonicMs() - startMs
   if (answer instanceof Error) return { peer: input.peer, ok: false, latencyMs, error: answer.message }
   return { peer: input.peer, ok: true, latencyMs }

@@ -29,6 +29,8 @@ type MembershipEvent =
   | RosterNews
   | { readonly type: 'link.down'; readonly node: NodeId }
   | { readonly type: 'view.get'; readonly replyTo: Ref }
+  /** From a scheduler that has just started. */
+  | { readonly type: 'view.describe' }
   | { readonly type: 'shutdown' }
 
 interface MembershipContext extends MembershipInput {
@@ -102,7 +104,8 @@ export const membershipMachine = setup({
       if (event.type !== 'peer.alive') return
       const { ask, tell, self } = here(system)
       ask(`${event.node}/node/reporter`, { type: 'report.request' }, reportAnswerMs).then(
-        (answer) => tell(self, { type: 'report.received', report: { ...(answer.report as NodeReport), node: event.node } }),
+        (answer) =>
+          tell(self, { type: 'report.received', report: { ...(answer.report as NodeReport), node: event.node } }),
         () => {}, // Unanswered: the next heartbeat shows again that we are behind.
       )
     },
@@ -128,6 +131,12 @@ export const membershipMachine = setup({
         if (state !== 'self') tell(local(peerPath(node)), { type: 'report.published', version })
       }
     },
+    /** What the others told an earlier incarnation of this actor. */
+    askAnew: ({ system }) => {
+      const { tell, local } = here(system)
+      tell(local('node/network'), { type: 'network.describe' })
+      tell(local('node/reporter'), { type: 'report.describe' })
+    },
     tellView: ({ context, system }) => {
       const { tell, local } = here(system)
       tell(local('node/scheduler'), { type: 'view.changed', view: context.roster.view })
@@ -151,7 +160,9 @@ export const membershipMachine = setup({
   initial: 'present',
   states: {
     present: {
+      entry: 'askAnew',
       on: {
+        'view.describe': { actions: 'tellView' },
         'peer.found': { actions: ['meet', 'learn'] },
         'link.up': { actions: ['meet', 'learn'] },
         'link.down': { actions: 'tellLinkDown' },

@@ -12,8 +12,7 @@ const rescanMs = 10_000
 
 type ModelsEvent =
   /** After an import: scan anew, and answer when the result has been told. */
-  | { readonly type: 'models.refresh'; readonly replyTo: Ref }
-  | ShowRequest
+  { readonly type: 'models.refresh'; readonly replyTo: Ref } | ShowRequest
 
 export interface ShowRequest {
   readonly type: 'models.show'

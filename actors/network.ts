@@ -12,9 +12,16 @@ export type NetworkEvent =
   | { readonly type: 'link.up'; readonly node: NodeId }
   | { readonly type: 'link.down'; readonly node: NodeId }
   | { readonly type: 'peer.found'; readonly node: NodeId; readonly addresses: readonly string[] }
+  /** From a membership that has just started: what is known already? */
+  | { readonly type: 'network.describe' }
+
+interface NetworkContext {
+  readonly addresses: readonly string[]
+  readonly links: ReadonlySet<NodeId>
+}
 
 export const networkMachine = setup({
-  types: { context: {} as { addresses: readonly string[] }, events: {} as NetworkEvent },
+  types: { context: {} as NetworkContext, events: {} as NetworkEvent },
   actors: {
     /** Provided: opens the host, sends NetworkEvents, closes it when stopped. */
     host: fromCallback<NetworkEvent>(() => {}),
@@ -29,17 +36,36 @@ export const networkMachine = setup({
       tell(local('node/membership'), { ...event })
     },
     noteAddresses: assign(({ event }) => (event.type === 'host.open' ? { addresses: event.addresses } : {})),
+    noteLinkUp: assign({
+      links: ({ context, event }) =>
+        event.type === 'link.up' ? new Set(context.links).add(event.node) : context.links,
+    }),
+    noteLinkDown: assign({
+      links: ({ context, event }) =>
+        event.type === 'link.down' ? new Set([...context.links].filter((node) => node !== event.node)) : context.links,
+    }),
+    describe: ({ context, system }) => {
+      const { tell, local } = here(system)
+      const membership = local('node/membership')
+      tell(membership, { type: 'host.open', addresses: context.addresses })
+      for (const node of context.links) tell(membership, { type: 'link.up', node })
+    },
   },
 }).createMachine({
   id: 'network',
-  context: { addresses: [] },
+  context: { addresses: [], links: new Set() },
   invoke: { src: 'host' },
   on: { 'host.failed': { actions: 'fail' } },
   initial: 'opening',
   states: {
-    opening: { on: { 'host.open': { target: 'open', actions: ['noteAddresses', 'forward'] } } },
+    opening: { on: { 'host.open': { target: 'open', actions: ['noteAddresses', 'describe'] } } },
     open: {
-      on: { 'link.up': { actions: 'forward' }, 'link.down': { actions: 'forward' }, 'peer.found': { actions: 'forward' } },
+      on: {
+        'link.up': { actions: ['noteLinkUp', 'forward'] },
+        'link.down': { actions: ['noteLinkDown', 'forward'] },
+        'peer.found': { actions: 'forward' },
+        'network.describe': { actions: 'describe' },
+      },
     },
   },
 })

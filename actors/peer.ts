@@ -88,7 +88,9 @@ export const peerMachine = setup({
   types: { context: {} as PeerContext, events: {} as PeerEvent, input: {} as PeerInput },
   actors: {
     /** Provided: opens a connection; rejects when no address answers as this peer. */
-    dial: fromPromise<void, { node: NodeId; addresses: readonly string[] }>(() => Promise.reject(new Error('no network'))),
+    dial: fromPromise<void, { node: NodeId; addresses: readonly string[] }>(() =>
+      Promise.reject(new Error('no network')),
+    ),
   },
   actions: {
     /** Provided: watches and asks on this node are over. */
@@ -100,7 +102,8 @@ export const peerMachine = setup({
     greet: ({ system, context }, { answer }: { answer: boolean }) =>
       tellMembership(system, { type: 'peer.greet', node: context.node, answer }),
     tellHello: ({ system, context, event }) => {
-      if (event.type === 'peer.hello') tellMembership(system, { type: 'peer.greeted', node: context.node, hello: event })
+      if (event.type === 'peer.hello')
+        tellMembership(system, { type: 'peer.greeted', node: context.node, hello: event })
     },
     tellAlive: ({ system, context, event }) => {
       if (event.type !== 'peer.heartbeat') return

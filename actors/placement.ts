@@ -12,7 +12,13 @@ export interface Candidate {
   readonly outstanding: number
   /** Requests that the holder last reported for this model, from anywhere. */
   readonly reported: number
+  /** Requests that this entry node sends there before the others wait here. */
+  readonly window: number
 }
+
+/** Those who may be sent one more request. */
+export const unsaturated = (candidates: readonly Candidate[]): Candidate[] =>
+  candidates.filter(({ outstanding, window }) => outstanding < window)
 
 /** One line of a plan: who, with what load, and why in this place. */
 export interface Placement {
@@ -38,14 +44,18 @@ const loadOf = (candidate: Candidate): number => Math.max(candidate.outstanding,
 export const leastConnections: Strategy = {
   name: 'least-connections',
   rank(candidates, draw) {
-    const sorted = shuffle(candidates, draw).toSorted((a, b) => loadOf(a) - loadOf(b) || Number(b.local) - Number(a.local))
+    const sorted = shuffle(candidates, draw).toSorted(
+      (a, b) => loadOf(a) - loadOf(b) || Number(b.local) - Number(a.local),
+    )
     const least = sorted[0]
     if (least === undefined) return []
     const first = least.local ? least : betterOfTwo(sorted, draw)
     const reason = least.local ? 'local, and no holder has less to do' : 'the less loaded of two random holders'
     return [
       { node: first.node, load: loadOf(first), reason },
-      ...sorted.filter((other) => other !== first).map((other) => ({ node: other.node, load: loadOf(other), reason: 'next by load' })),
+      ...sorted
+        .filter((other) => other !== first)
+        .map((other) => ({ node: other.node, load: loadOf(other), reason: 'next by load' })),
     ]
   },
 }

@@ -20,6 +20,8 @@ type ReporterEvent =
   | { readonly type: 'loaded.changed'; readonly loaded: readonly LoadedModel[] }
   | { readonly type: 'api.open'; readonly api: string }
   | { readonly type: 'drain' }
+  /** From a membership that has just started. */
+  | { readonly type: 'report.describe' }
   | { readonly type: 'report.request'; readonly replyTo: Ref }
 
 interface ReporterContext extends ReporterInput {
@@ -37,6 +39,7 @@ function changeOf(event: ReporterEvent): Partial<NodeReport> {
     case 'drain':
       return { state: 'draining' }
     case 'report.request':
+    case 'report.describe':
       return {}
   }
 }
@@ -56,29 +59,30 @@ export const reporterMachine = setup({
       tell(local('node/membership'), { type: 'report.own', report: context.report })
     },
     answer: ({ context, event, system }) => {
-      if (event.type === 'report.request') here(system).tell(event.replyTo, { type: 'report.full', report: context.report })
+      if (event.type === 'report.request')
+        here(system).tell(event.replyTo, { type: 'report.full', report: context.report })
     },
     notePublished: assign({ publishedVersion: ({ context }) => context.report.version }),
   },
-  guards: { isPublished: ({ context }) => context.report.version === context.publishedVersion },
+  guards: { isNew: ({ context }) => context.report.version !== context.publishedVersion },
   delays: { publish: publishMs },
 }).createMachine({
   id: 'reporter',
   context: ({ input }) => ({ ...input, publishedVersion: 0 }),
   on: {
     'report.request': { actions: 'answer' },
+    'report.describe': { actions: 'tellMembership' },
     'models.changed': changed,
     'loaded.changed': changed,
     'api.open': changed,
     drain: changed,
   },
-  entry: 'tellMembership',
   initial: 'publishing',
   states: {
     publishing: {
       entry: [{ type: 'publish', params: ({ context }) => context.report }, 'notePublished'],
       after: { publish: 'published' },
     },
-    published: { always: { guard: ({ context }) => context.report.version !== context.publishedVersion, target: 'publishing' } },
+    published: { always: { guard: 'isNew', target: 'publishing' } },
   },
 })

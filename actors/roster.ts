@@ -44,7 +44,10 @@ export function learn(roster: Roster, news: RosterNews, wallMs: number): Roster 
     case 'link.up':
       return withPeer(roster, news.node, [])
     case 'peer.state':
-      return withRow(roster, news.node, { state: news.state, ...(news.state === 'healthy' ? { lastSeenMs: wallMs } : {}) })
+      return withRow(roster, news.node, {
+        state: news.state,
+        ...(news.state === 'healthy' ? { lastSeenMs: wallMs } : {}),
+      })
     case 'peer.greeted':
       return withGreeting(roster, news.node, news.hello, wallMs)
     case 'peer.alive':

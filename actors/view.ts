@@ -56,11 +56,17 @@ export function resolveModel(view: ClusterView, self: NodeId, name: string): Res
       .map((model) => ({ node, model })),
   )
   const best = found.toSorted((a, b) => preference(a, b, self))[0]
-  if (best === undefined) return undefined
-  const holders = servingNodes(view).filter((node) =>
-    modelsOf(node).some((model) => model.digest === best.model.digest),
-  )
-  return { model: best.model, holders }
+  return best === undefined ? undefined : resolveDigest(view, best.model.digest)
+}
+
+/** Who can serve a model version; undefined when no reachable node holds it. */
+export function resolveDigest(view: ClusterView, digest: string): Resolved | undefined {
+  const found = servingNodes(view).flatMap((holder) => {
+    const model = modelsOf(holder).find((held) => held.digest === digest)
+    return model === undefined ? [] : [{ holder, model }]
+  })
+  const first = found[0]
+  return first === undefined ? undefined : { model: first.model, holders: found.map(({ holder }) => holder) }
 }
 
 type Found = { readonly node: ClusterNode; readonly model: HeldModel }

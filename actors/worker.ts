@@ -144,13 +144,13 @@ export const workerMachine = setup({
     }),
     noteUse: assign(({ context, event }) => {
       if (event.type !== 'engine.use') return {}
-      const { digest, active, expiresAtMs } = event
-      return { engines: withRow(context.engines, digest, { active, expiresAtMs }) }
+      return { engines: withRow(context.engines, event.digest, event.use) }
     }),
     noteDown: assign(({ context, event }) => {
       if (event.type !== 'actor.down') return {}
       const digest = digestOf(event.ref)
-      if (event.exit.kind === 'crash') return { engines: withRow(context.engines, digest, { state: 'loading', active: 0 }) }
+      if (event.exit.kind === 'crash')
+        return { engines: withRow(context.engines, digest, { state: 'loading', active: 0 }) }
       const isWanted = (context.engines.get(digest)?.waiters.length ?? 0) > 0
       const change = { state: 'wanted', active: 0, facts: undefined } as const
       return { engines: isWanted ? withRow(context.engines, digest, change) : withoutRow(context.engines, digest) }
@@ -173,7 +173,8 @@ export const workerMachine = setup({
     },
     noteReport: assign({ reported: ({ context }) => loadedModels(context) }),
     keepDrainer: assign({
-      drainers: ({ context, event }) => (event.type === 'drain' ? [...context.drainers, event.replyTo] : context.drainers),
+      drainers: ({ context, event }) =>
+        event.type === 'drain' ? [...context.drainers, event.replyTo] : context.drainers,
     }),
     answerDrained: ({ context, system }) => {
       for (const drainer of context.drainers) here(system).tell(drainer, { type: 'drained' })
@@ -186,6 +187,9 @@ export const workerMachine = setup({
       event.type === 'worker.acquire' && (context.engines.get(event.digest)?.waiters.length ?? 0) >= maxWaiters,
     isFixable: ({ context, event }) =>
       event.type === 'engine.unusable' && afterEviction(context, event.failure) !== undefined,
+    isKeptOtherwise: ({ context, event }) =>
+      event.type === 'engine.use' && context.engines.get(event.digest)?.keepAliveMs !== event.use.keepAliveMs,
+    isRoomWanted: ({ context }) => [...context.engines.values()].some(({ state }) => state === 'wanted'),
     isIdle: ({ context }) => [...context.engines.values()].every(({ active }) => active === 0),
   },
   delays: { report: reportMs },
@@ -198,7 +202,12 @@ export const workerMachine = setup({
       { guard: 'isFixable', actions: ['evictFor', 'noteEvictFor'] },
       { actions: ['tellWaiters', 'noteUnusable', ...settle] },
     ],
-    'engine.use': { actions: ['noteUse', ...settle] },
+    // Each request changes the use; only what people set (`keep_alive`) is worth a report before the next tick.
+    'engine.use': [
+      { guard: 'isKeptOtherwise', actions: ['noteUse', 'report', 'noteReport'] },
+      { guard: 'isRoomWanted', actions: ['noteUse', 'fill', 'noteFill'] },
+      { actions: 'noteUse' },
+    ],
     'engine.unload': { actions: ['unload', 'noteUnload', 'report', 'noteReport'] },
     'actor.down': { actions: ['noteDown', ...settle] },
   },

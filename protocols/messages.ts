@@ -95,6 +95,7 @@ const requests: Readonly<Record<string, RemoteMessage>> = {
     to: 'node/inspector',
     sender: 'member',
     schema: inspectorSubscription,
+    reply: 'inspector.following',
     permits: subscribesItself,
   },
   'inspector.unfollow': {
@@ -120,6 +121,7 @@ const replies = {
   }),
   'models.shown': Type.Object({ info: Type.Union([Type.String({ maxLength: maxShowLength }), Type.Null()]) }),
   'engine.unloaded': Type.Object({ found: Type.Boolean() }),
+  'inspector.following': Type.Object({ found: Type.Boolean() }),
   'inspector.tree': Type.Object({ actors: Type.Array(inspectedActor, { maxItems: maxInspectedActors }) }),
 } as const
 

@@ -31,7 +31,7 @@ interface AttemptInput {
 type Tell = (event: AttemptEvent) => void
 
 export function attemptLogic(init: AttemptInit) {
-  return fromCallback<{ type: 'none' }, AttemptInput>(({ input, sendBack }) => {
+  return fromCallback<AttemptEvent, AttemptInput>(({ input, sendBack }) => {
     const sink = init.sinkOf(input.request.id)
     if (sink === undefined) return undefined // The client has gone; the task hears so itself.
     const resume = sink.resume

@@ -1,0 +1,215 @@
+/**
+ * Admits requests at this entry node, decides where each is tried, and keeps a bounded queue per model for those that
+ * find no room. The manager of the tasks; their supervisor `tasks` stands beside it. Placement needs no agreement: this
+ * node ranks for itself, from reports, its own outstanding work and what refusals bring back.
+ */
+import type { InferRequest, InferWork, WorkerLoad } from '../protocols/infer.ts'
+import type { NodeId, Ref } from '../protocols/ref.ts'
+import { here } from '../src/runtime/here.ts'
+import { type AnyActorLogic, assign, setup } from '../src/runtime/logic.ts'
+import type { ActorDown } from '../src/runtime/watches.ts'
+import { type Placement, type Strategy, unsaturated } from './placement.ts'
+import type { Refusal, TaskInput } from './task.ts'
+import { TaskTable } from './task-table.ts'
+import { type ClusterNode, type ClusterView, loadedOn, type Resolved, resolveDigest, resolveModel } from './view.ts'
+
+/** Requests sent to a holder whose slots are unknown, before the others wait here. */
+const unknownWindow = 8
+/** For each slot one request that runs and two that wait there: the worker never idles between two of ours. */
+const windowPerSlot = 3
+/** Stands for the node of a task that is being told that there is none. */
+const nowhere = ''
+/** Busy holders are asked again this often: other entry nodes' requests end without our hearing it. */
+const retryMs = 100
+
+export interface SchedulerInput {
+  readonly node: NodeId
+  /** The task machine with its attempt. */
+  readonly task: AnyActorLogic
+  readonly strategy: Strategy
+  /** Requests that may wait for one model. */
+  readonly maxQueue: number
+}
+
+/** What a client wants, under an id whose response is open already. */
+export interface SubmittedTask {
+  readonly id: string
+  readonly traceId: string
+  readonly model: string
+  readonly work: InferWork
+  readonly options: Readonly<Record<string, unknown>>
+  readonly keepAliveMs?: number
+  readonly priority: number
+  readonly limitMs: number
+}
+
+/** Answers `task.submit`. */
+export type SubmitAnswer =
+  | { readonly type: 'task.accepted'; readonly task: Ref }
+  | { readonly type: 'task.refused'; readonly code: 'model-not-found' | 'busy' | 'draining'; readonly message: string }
+
+interface TaskNews {
+  readonly task: Ref
+  readonly node: NodeId | undefined
+  readonly refusals: readonly Refusal[]
+}
+
+type SchedulerEvent =
+  | { readonly type: 'task.submit'; readonly task: SubmittedTask; readonly replyTo: Ref }
+  | ({ readonly type: 'task.dispatched' } & TaskNews)
+  | ({ readonly type: 'task.unplaced' } & TaskNews)
+  | { readonly type: 'view.changed'; readonly view: ClusterView }
+  /** What an accept or a refusal said of a worker. */
+  | { readonly type: 'load.heard'; readonly node: NodeId; readonly digest: string; readonly load: WorkerLoad }
+  | { readonly type: 'load.get'; readonly replyTo: Ref }
+  | { readonly type: 'drain' }
+  | ActorDown
+
+interface SchedulerContext extends SchedulerInput {
+  readonly view: ClusterView
+  readonly tasks: TaskTable
+  /** By holder and model version: what the last accept or refusal said, since the last report. */
+  readonly heard: Map<string, WorkerLoad>
+}
+
+function windowOf(node: ClusterNode, digest: string): number {
+  const slots = loadedOn(node, digest)?.slots
+  return slots === undefined ? unknownWindow : slots * windowPerSlot
+}
+
+/** The holders in the order in which they are to be tried; empty when none has room. */
+function planFor(context: SchedulerContext, { model, holders }: Resolved, random: () => number): Placement[] {
+  const candidates = holders.map((holder) => {
+    const loaded = context.heard.get(`${holder.node}/${model.digest}`) ?? loadedOn(holder, model.digest)
+    return {
+      node: holder.node,
+      local: holder.node === context.node,
+      outstanding: context.tasks.outstanding(holder.node),
+      reported: loaded === undefined ? 0 : loaded.active + loaded.waiting,
+      window: windowOf(holder, model.digest),
+    }
+  })
+  return context.strategy.rank(unsaturated(candidates), random)
+}
+
+function requestOf(task: SubmittedTask, digest: string): InferRequest {
+  const { id, traceId, model, work, options, keepAliveMs, limitMs } = task
+  const keepAlive = keepAliveMs === undefined ? {} : { keepAliveMs }
+  return { id, traceId, model, digest, work, options, remainingMs: limitMs, ...keepAlive }
+}
+
+const refusal = (code: 'model-not-found' | 'busy' | 'draining', message: string): SubmitAnswer => ({
+  type: 'task.refused',
+  code,
+  message,
+})
+
+/** Admits one request: a task under the supervisor `tasks`, placed or queued; or the reason why not. */
+function admit(context: SchedulerContext, submitted: SubmittedTask, system: object): SubmitAnswer {
+  const { spawn, watch, local, random, monotonicMs } = here(system)
+  const resolved = resolveModel(context.view, context.node, submitted.model)
+  if (resolved === undefined) return refusal('model-not-found', `no reachable node holds ${submitted.model}`)
+  const { digest } = resolved.model
+  const queued = context.tasks.queued(digest)
+  const plan = queued > 0 ? [] : planFor(context, resolved, random)
+  if (plan.length === 0 && queued >= context.maxQueue) {
+    return refusal('busy', `${queued} requests wait for ${submitted.model} already`)
+  }
+  const { id, priority, limitMs } = submitted
+  const input: TaskInput = { request: requestOf(submitted, digest), plan, limitMs }
+  const task = `${local('node/tasks')}/${id}`
+  context.tasks.add({ task, id, digest, priority, deadlineMs: monotonicMs() + limitMs, node: plan[0]?.node })
+  spawn({ id, logic: context.task, input, restart: 'temporary', mailboxCapacity: 64 }, local('node/tasks'))
+  watch(task)
+  return { type: 'task.accepted', task }
+}
+
+/** Places waiting tasks of one model while there is room; where no holder is left, waiting is over. */
+function drainQueue(context: SchedulerContext, digest: string, system: object): void {
+  const { tell, random } = here(system)
+  const resolved = resolveDigest(context.view, digest)
+  for (let next = context.tasks.next(digest); next !== undefined; next = context.tasks.next(digest)) {
+    const plan = resolved === undefined ? [] : planFor(context, resolved, random)
+    if (resolved !== undefined && plan.length === 0) return
+    context.tasks.move(next.task, plan[0]?.node ?? nowhere)
+    tell(next.task, { type: 'task.place', plan })
+  }
+}
+
+export const schedulerMachine = setup({
+  types: { context: {} as SchedulerContext, events: {} as SchedulerEvent, input: {} as SchedulerInput },
+  actions: {
+    askView: ({ system }) => {
+      const { tell, local } = here(system)
+      tell(local('node/membership'), { type: 'view.describe' })
+    },
+    admit: ({ context, event, system }) => {
+      if (event.type !== 'task.submit') return
+      here(system).tell(event.replyTo, { ...admit(context, event.task, system) })
+    },
+    refuseDraining: ({ event, system }) => {
+      if (event.type !== 'task.submit') return
+      here(system).tell(event.replyTo, { ...refusal('draining', 'this node is shutting down') })
+    },
+    noteDispatched: ({ context, event }) => {
+      if (event.type === 'task.dispatched') context.tasks.move(event.task, event.node)
+    },
+    requeue: ({ context, event }) => {
+      if (event.type === 'task.unplaced') context.tasks.move(event.task, undefined)
+    },
+    release: ({ context, event, system }) => {
+      if (event.type !== 'actor.down') return
+      const entry = context.tasks.remove(event.ref)
+      if (entry !== undefined) drainQueue(context, entry.digest, system)
+    },
+    drainQueues: ({ context, system }) => {
+      for (const digest of context.tasks.queuedDigests()) drainQueue(context, digest, system)
+    },
+    /** Reports are newer than what was heard with earlier answers. */
+    noteView: assign(({ event }) => (event.type === 'view.changed' ? { view: event.view, heard: new Map() } : {})),
+    noteLoad: ({ context, event }) => {
+      if (event.type === 'load.heard') context.heard.set(`${event.node}/${event.digest}`, event.load)
+    },
+    answerLoad: ({ context, event, system }) => {
+      if (event.type !== 'load.get') return
+      const { size, waiting } = context.tasks
+      here(system).tell(event.replyTo, { type: 'load', active: size - waiting, queued: waiting })
+    },
+  },
+  guards: {
+    hasWaiting: ({ context }) => context.tasks.waiting > 0,
+  },
+  delays: { retry: retryMs },
+}).createMachine({
+  id: 'scheduler',
+  context: ({ input }) => ({ ...input, view: new Map(), tasks: new TaskTable(), heard: new Map() }),
+  on: {
+    'task.dispatched': { actions: 'noteDispatched' },
+    'task.unplaced': { actions: 'requeue' },
+    'view.changed': { actions: ['noteView', 'drainQueues'] },
+    'load.get': { actions: 'answerLoad' },
+    'actor.down': { actions: 'release' },
+    'load.heard': { actions: 'noteLoad' },
+  },
+  entry: 'askView',
+  initial: 'accepting',
+  states: {
+    accepting: {
+      initial: 'idle',
+      states: {
+        idle: { always: { guard: 'hasWaiting', target: 'pressed' } },
+        /** Somebody waits: the holders are asked again now and then. */
+        pressed: { after: { retry: { target: 'idle', actions: 'drainQueues' } } },
+      },
+      on: { 'task.submit': { actions: 'admit' }, drain: 'draining' },
+    },
+    draining: {
+      initial: 'idle',
+      states: {
+        idle: { always: { guard: 'hasWaiting', target: 'pressed' } },
+        pressed: { after: { retry: { target: 'idle', actions: 'drainQueues' } } },
+      },
+      on: { 'task.submit': { actions: 'refuseDraining' } },
+    },
+  },
+})

@@ -1,0 +1,110 @@
+/**
+ * The scheduler's book: which tasks there are, where each one is, and who waits for which model. Mutable, because a
+ * copy for every request would cost more than the request; owned by one actor and by nobody else.
+ */
+import type { NodeId, Ref } from '../protocols/ref.ts'
+
+export interface TaskEntry {
+  readonly task: Ref
+  /** The request's id: the name of its response. */
+  readonly id: string
+  readonly digest: string
+  /** Higher goes first. */
+  readonly priority: number
+  /** Monotonic; among equals the nearer goes first. */
+  readonly deadlineMs: number
+  /** Where it runs or is being tried; undefined while it waits. */
+  readonly node: NodeId | undefined
+}
+
+const isBefore = (a: TaskEntry, b: TaskEntry): boolean =>
+  a.priority !== b.priority ? a.priority > b.priority : a.deadlineMs < b.deadlineMs
+
+export class TaskTable {
+  readonly #tasks = new Map<Ref, TaskEntry>()
+  readonly #outstanding = new Map<NodeId, number>()
+  /** Waiting tasks by model version, the next one first. */
+  readonly #queues = new Map<string, TaskEntry[]>()
+
+  get size(): number {
+    return this.#tasks.size
+  }
+
+  get(task: Ref): TaskEntry | undefined {
+    return this.#tasks.get(task)
+  }
+
+  /** Tasks that this entry node has at a node and has not seen the end of. */
+  outstanding(node: NodeId): number {
+    return this.#outstanding.get(node) ?? 0
+  }
+
+  queued(digest: string): number {
+    return this.#queues.get(digest)?.length ?? 0
+  }
+
+  /** How many wait, for any model. */
+  get waiting(): number {
+    let waiting = 0
+    for (const queue of this.#queues.values()) waiting += queue.length
+    return waiting
+  }
+
+  queuedDigests(): string[] {
+    return [...this.#queues.keys()]
+  }
+
+  /** Enters a task, at a node or in its model's queue. */
+  add(entry: TaskEntry): void {
+    this.#tasks.set(entry.task, entry)
+    if (entry.node === undefined) this.#enqueue(entry)
+    else this.#count(entry.node, 1)
+  }
+
+  /** The task is now tried at `node`; undefined: it waits again. */
+  move(task: Ref, node: NodeId | undefined): void {
+    const entry = this.#tasks.get(task)
+    if (entry === undefined) return
+    this.remove(task)
+    this.add({ ...entry, node })
+  }
+
+  remove(task: Ref): TaskEntry | undefined {
+    const entry = this.#tasks.get(task)
+    if (entry === undefined) return undefined
+    this.#tasks.delete(task)
+    if (entry.node === undefined) this.#dequeue(entry)
+    else this.#count(entry.node, -1)
+    return entry
+  }
+
+  /** The next waiting task of a model; it stays in the queue until it is moved. */
+  next(digest: string): TaskEntry | undefined {
+    return this.#queues.get(digest)?.[0]
+  }
+
+  #enqueue(entry: TaskEntry): void {
+    const queue = this.#queues.get(entry.digest)
+    if (queue === undefined) {
+      this.#queues.set(entry.digest, [entry])
+      return
+    }
+    let at = queue.length
+    while (at > 0 && isBefore(entry, queue[at - 1] as TaskEntry)) at--
+    queue.splice(at, 0, entry)
+  }
+
+  #dequeue(entry: TaskEntry): void {
+    const queue = this.#queues.get(entry.digest)
+    const at = queue?.indexOf(entry) ?? -1
+    if (queue === undefined || at < 0) return
+    queue.splice(at, 1)
+    if (queue.length === 0) this.#queues.delete(entry.digest)
+  }
+
+  #count(node: NodeId, by: number): void {
+    const count = this.outstanding(node) + by
+    if (count === 0) this.#outstanding.delete(node)
+    else this.#outstanding.set(node, count)
+  }
+}

@@ -1,0 +1,154 @@
+/** `/omx/v1` by messages to actors: status, peers, models, the inspector, imports. */
+import { followerMachine } from '../../actors/follower.ts'
+import type { TransitionNews } from '../../actors/inspector.ts'
+import type { ModelCatalog } from '../../actors/provisions.ts'
+import { type ClusterNode, type ClusterView, loadedOn } from '../../actors/view.ts'
+import type {
+  InspectAnswer,
+  ModelsAnswer,
+  PeersAnswer,
+  StatusAnswer,
+  TransitionLine,
+} from '../../protocols/operations.ts'
+import { refOf } from '../../protocols/ref.ts'
+import { Channel } from '../runtime/channel.ts'
+import type { ActorInfo, Runtime } from '../runtime/runtime.ts'
+import type { Cluster } from './cluster.ts'
+import { ApiError } from './errors.ts'
+import type { OperationsServices } from './services.ts'
+
+/** Transitions that wait for a slow reader; beyond it the stream ends, because a gap would mislead. */
+const maxWaitingTransitions = 1024
+
+export interface OperationsInit {
+  readonly cluster: Cluster
+  readonly runtime: Runtime
+  readonly catalog: ModelCatalog
+  readonly token: string
+  /** Monotonic time when the process started. */
+  readonly startedMs: number
+}
+
+export function clusterOperations(init: OperationsInit): OperationsServices {
+  const { cluster, runtime, catalog, token } = init
+  return {
+    token,
+    status: () => status(init),
+    peers: async () => peersOf(await cluster.view(), runtime.world.wallMs()),
+    models: async () => modelsOf(await cluster.view()),
+    inspect: async (peer) => {
+      const row = findNode(await cluster.view(), cluster.self, peer)
+      const { actors } = await cluster.askRef(refOf(row.node, 'node/inspector'), { type: 'inspector.snapshot' })
+      return { node: row.node, name: row.report?.name ?? '', actors: actors as ActorInfo[] } satisfies InspectAnswer
+    },
+    follow: async (peer, path, signal) => {
+      const row = findNode(await cluster.view(), cluster.self, peer)
+      return follow(init, refOf(row.node, path), signal)
+    },
+    importGguf: async (name, body, onProgress) => {
+      const held = await catalog.importGguf(name, body, onProgress)
+      await cluster.ask('node/models', { type: 'models.refresh' })
+      return held
+    },
+  }
+}
+
+async function status({ cluster, runtime, startedMs }: OperationsInit): Promise<StatusAnswer> {
+  const [view, load] = await Promise.all([cluster.view(), cluster.ask('node/scheduler', { type: 'load.get' })])
+  const self = view.get(cluster.self)
+  const report = self?.report
+  const peers = [...view.values()].filter(({ state }) => state !== 'self')
+  return {
+    node: cluster.self,
+    name: report?.name ?? '',
+    version: report?.software ?? '',
+    state: report?.state ?? 'serving',
+    uptimeMs: runtime.world.monotonicMs() - startedMs,
+    api: report?.api ?? '',
+    p2p: [...(self?.addresses ?? [])],
+    peers: { healthy: peers.filter(({ state }) => state === 'healthy').length, total: peers.length },
+    models: report?.models.length ?? 0,
+    loaded: report?.loaded.length ?? 0,
+    tasks: { active: load.active as number, queued: load.queued as number },
+  }
+}
+
+function peersOf(view: ClusterView, wallMs: number): PeersAnswer {
+  const others = [...view.values()].filter(({ state }) => state !== 'self')
+  const peers = others.map(({ node, state, addresses, rttMs, lastSeenMs, report }) => ({
+    node,
+    name: report?.name ?? '',
+    state,
+    addresses: [...addresses],
+    rttMs,
+    lastSeenMs: lastSeenMs === 0 ? 0 : Math.max(0, wallMs - lastSeenMs),
+    software: report?.software ?? '',
+    models: report?.models.length ?? 0,
+    loaded: report?.loaded.length ?? 0,
+    active: (report?.loaded ?? []).reduce((sum, { active }) => sum + active, 0),
+  }))
+  return { peers }
+}
+
+function modelsOf(view: ClusterView): ModelsAnswer {
+  const rows = new Map<string, ModelsAnswer['models'][number]>()
+  for (const holder of view.values()) {
+    if (holder.state !== 'self' && holder.state !== 'healthy') continue
+    for (const { name, digest, sizeBytes } of holder.report?.models ?? []) {
+      const key = `${name}@${digest}`
+      const row = rows.get(key) ?? { name, digest, size: sizeBytes, holders: [] }
+      const loaded = loadedOn(holder, digest) !== undefined
+      row.holders.push({ node: holder.node, name: holder.report?.name ?? '', loaded })
+      rows.set(key, row)
+    }
+  }
+  return { models: [...rows.values()].toSorted((a, b) => a.name.localeCompare(b.name)) }
+}
+
+/** A node by its id, by the beginning of its id, or by its name; undefined: this one. */
+function findNode(view: ClusterView, self: string, peer: string | undefined): ClusterNode {
+  if (peer === undefined) return view.get(self) as ClusterNode
+  const exact = view.get(peer)
+  if (exact !== undefined) return exact
+  const found = [...view.values()].filter(({ node, report }) => report?.name === peer || node.endsWith(peer))
+  const only = found[0]
+  if (only === undefined) throw new ApiError('not-found', `no node is called ${peer}: see omx-node peers`)
+  if (found.length > 1) throw new ApiError('not-found', `${found.length} nodes are called ${peer}: name one by its id`)
+  return only
+}
+
+/** Starts an actor that follows `target` and ends with the signal; its transitions are the stream. */
+function follow(
+  { runtime }: OperationsInit,
+  target: string,
+  signal: AbortSignal,
+): Promise<AsyncIterable<TransitionLine>> {
+  const id = `follower-${Buffer.from(runtime.world.bytes(6)).toString('hex')}`
+  const follower = refOf(runtime.node, `node/inspector/${id}`)
+  const stop = (): void => void runtime.tell(follower, { type: 'follower.stop' })
+  const channel = new Channel<TransitionLine>({ highWater: maxWaitingTransitions, onCancel: stop })
+  return new Promise((resolve, reject) => {
+    const sink = {
+      onFollowing: (found: boolean) => {
+        if (found) resolve(linesOf(channel))
+        else reject(new ApiError('not-found', `there is no actor ${target.slice(target.indexOf('/') + 1)} to follow`))
+      },
+      push: ({ path, from, to, event, atMs }: TransitionNews) => {
+        if (!channel.push({ path, from, to, event, at: atMs })) stop()
+      },
+      end: () => {
+        channel.end()
+        reject(new ApiError('not-found', 'the followed node does not answer'))
+      },
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    runtime.spawn(
+      { id, logic: followerMachine, input: { target, sink }, restart: 'temporary' },
+      refOf(runtime.node, 'node/inspector'),
+    )
+  })
+}
+
+async function* linesOf(channel: Channel<TransitionLine>): AsyncGenerator<TransitionLine> {
+  for await (const batch of channel) yield* batch
+}

@@ -1,0 +1,131 @@
+/** What the routes need, by messages to this node's actors and, through them, to the others'. */
+import type { SubmitAnswer, SubmittedTask } from '../../actors/scheduler.ts'
+import { type ClusterView, listLoaded, listModels, type Resolved, resolveModel } from '../../actors/view.ts'
+import type { InferStream } from '../../protocols/infer.ts'
+import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
+import { refOf } from '../../protocols/ref.ts'
+import type { HeldModel } from '../../protocols/report.ts'
+import { AskError } from '../runtime/asks.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { ApiError } from './errors.ts'
+import type { Responses } from './responses.ts'
+import type { LoadedRow, NewRequest } from './services.ts'
+
+/** An actor of this node answers within a turn or two; this is for one that is being restarted. */
+const localAnswerMs = 5000
+/** One of another node: a round trip, and reading a model's metadata from its disk. */
+const remoteAnswerMs = 10_000
+/** Longest life of a request that names no deadline. */
+const maxRequestMs = 24 * 60 * 60 * 1000
+
+export interface ClusterInit {
+  readonly runtime: Runtime
+  readonly responses: Responses
+}
+
+/** Asks the actors; what an actor refuses is an ApiError. */
+export class Cluster {
+  readonly #runtime: Runtime
+  readonly #responses: Responses
+
+  constructor({ runtime, responses }: ClusterInit) {
+    this.#runtime = runtime
+    this.#responses = responses
+  }
+
+  get self(): NodeId {
+    return this.#runtime.node
+  }
+
+  async view(): Promise<ClusterView> {
+    return (await this.ask('node/membership', { type: 'view.get' })).view as ClusterView
+  }
+
+  /** Asks an actor of this node. */
+  ask(path: string, message: Message): Promise<Message> {
+    return this.askRef(refOf(this.self, path), message, localAnswerMs)
+  }
+
+  async askRef(to: Ref, message: Message, timeoutMs = remoteAnswerMs): Promise<Message> {
+    try {
+      return await this.#runtime.ask(to, message, timeoutMs)
+    } catch (error) {
+      if (!(error instanceof AskError)) throw error
+      throw new ApiError('internal', `${to.slice(to.indexOf('/') + 1)} did not answer (${error.reason}): try again`)
+    }
+  }
+
+  async submit(request: NewRequest, signal: AbortSignal): Promise<InferStream> {
+    const id = this.#newId()
+    const task = refOf(this.self, `node/tasks/${id}`)
+    const response = this.#responses.open(id, () => this.#runtime.tell(task, { type: 'client.gone' }))
+    const answer = (await this.ask('node/scheduler', { type: 'task.submit', task: submitted(request, id) }).catch(
+      (error: unknown) => {
+        this.#responses.forget(id)
+        throw error
+      },
+    )) as SubmitAnswer & Message
+    if (answer.type === 'task.refused') {
+      this.#responses.forget(id)
+      throw new ApiError(answer.code, answer.code === 'model-not-found' ? request.model : answer.message)
+    }
+    if (signal.aborted) this.#runtime.tell(task, { type: 'client.gone' })
+    return response.stream
+  }
+
+  /** Unique in the cluster: this node's rising number and eight random bytes. */
+  #newId(): string {
+    return Buffer.from(this.#runtime.world.bytes(12)).toString('hex')
+  }
+
+  async models(): Promise<readonly HeldModel[]> {
+    return listModels(await this.view(), this.self)
+  }
+
+  async loaded(): Promise<readonly LoadedRow[]> {
+    const view = await this.view()
+    const rows = listLoaded(view).flatMap(({ node, loaded }) => {
+      const held = node.report?.models.find(({ digest }) => digest === loaded.digest)
+      return held === undefined ? [] : [{ ...loaded, details: held.details }]
+    })
+    const lasting = ({ expiresAtMs }: LoadedRow): number => (expiresAtMs < 0 ? Infinity : expiresAtMs)
+    return rows.toSorted((a, b) => lasting(b) - lasting(a))
+  }
+
+  /** The first holder that answers, this node first. */
+  async show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined> {
+    const resolved = resolveModel(await this.view(), this.self, name)
+    if (resolved === undefined) return undefined
+    let failure: unknown
+    for (const node of nearestFirst(resolved, this.self)) {
+      try {
+        const message = { type: 'models.show', name: resolved.model.name, verbose }
+        const { info } = await this.askRef(refOf(node, 'node/models'), message)
+        if (typeof info === 'string') return JSON.parse(info) as Record<string, unknown>
+      } catch (error) {
+        failure = error
+      }
+    }
+    if (failure !== undefined) throw failure
+    return undefined
+  }
+
+  async unload(name: string): Promise<void> {
+    const view = await this.view()
+    const resolved = resolveModel(view, this.self, name)
+    if (resolved === undefined) throw new ApiError('model-not-found', name)
+    const { digest } = resolved.model
+    const message = { type: 'engine.unload', digest }
+    await Promise.all(resolved.holders.map(({ node }) => this.askRef(refOf(node, 'node/worker'), message)))
+  }
+}
+
+function nearestFirst({ holders }: Resolved, self: NodeId): NodeId[] {
+  return holders.map(({ node }) => node).toSorted((a, b) => Number(b === self) - Number(a === self))
+}
+
+function submitted(request: NewRequest, id: string): SubmittedTask {
+  const { model, work, options, keepAliveMs, priority, deadlineMs } = request
+  const keepAlive = keepAliveMs === undefined ? {} : { keepAliveMs: Number.isFinite(keepAliveMs) ? keepAliveMs : -1 }
+  return { id, traceId: id, model, work, options, priority, limitMs: deadlineMs ?? maxRequestMs, ...keepAlive }
+}

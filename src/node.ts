@@ -1,0 +1,162 @@
+/** Starts and stops a node: opens the data folder, gives the tree what it needs, and waits until it answers. */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import type { Logger } from 'pino'
+import { tree } from '../actors/tree.ts'
+import { pathOf, refOf } from '../protocols/ref.ts'
+import type { Config } from './config.ts'
+import { Cluster } from './http/cluster.ts'
+import { clusterOperations } from './http/cluster-operations.ts'
+import type { Listener } from './http/listener.ts'
+import { Responses } from './http/responses.ts'
+import type { ApiServices } from './http/services.ts'
+import type { Host } from './net/host.ts'
+import { loadOrCreateKey } from './net/key.ts'
+import { logFacts } from './observe/log-facts.ts'
+import { provisions } from './provisions.ts'
+import type { RunningNode, StartNode } from './running-node.ts'
+import { Runtime } from './runtime/runtime.ts'
+import { type Catalog, openCatalog } from './store/catalog.ts'
+import { type DataFolder, openDataFolder } from './store/data-folder.ts'
+import { type HealthHistory, openHealthHistory } from './store/health-history.ts'
+import { removeRunFile, writeRunFile } from './store/run-file.ts'
+
+/** Bytes of the token that lets the command line administer this node. */
+const tokenBytes = 24
+const tasksPath = 'node/tasks/'
+
+/** What is open beside the tree and closed after it. */
+interface Open {
+  readonly folder: DataFolder
+  readonly history: HealthHistory
+  readonly catalog: Catalog
+}
+
+export const startNode: StartNode = async (config, log) => {
+  const folder = await openDataFolder(config.data)
+  let history: HealthHistory | undefined
+  try {
+    const onError = (error: Error) => log.warn({ err: error }, 'a health check was not recorded')
+    history = openHealthHistory(join(folder.path, 'health.sqlite'), onError)
+    return await run(config, log, { folder, history, catalog: await openCatalog(config.models) })
+  } catch (error) {
+    history?.close()
+    folder.release()
+    throw error
+  }
+}
+
+async function run(config: Config, log: Logger, open: Open): Promise<RunningNode> {
+  const { privateKey, warning } = await loadOrCreateKey(open.folder.path)
+  if (warning !== undefined) log.warn(warning)
+  const runtime = new Runtime(peerIdFromPrivateKey(privateKey).toString())
+  const root = refOf(runtime.node, 'node')
+  const responses = new Responses()
+  logFacts(runtime, log)
+  endAbandoned(runtime, responses)
+  const failed = new Promise<Error>((resolve) => {
+    runtime.facts.observe(['escalated'], ({ exit }) => {
+      resolve(new Error(exit.kind === 'crash' ? exit.failure.message : `the root ended: ${exit.kind}`))
+    })
+  })
+
+  const token = randomBytes(tokenBytes).toString('base64url')
+  const startedMs = runtime.world.monotonicMs()
+  const network = deferred<Host>()
+  const api = deferred<Listener>()
+  const init = provisions({
+    ...open,
+    config,
+    log,
+    runtime,
+    responses,
+    startedMs,
+    host: { privateKey, onHost: (host) => host && network.resolve(host), onFailed: network.reject },
+    listener: {
+      services: services(runtime, responses, open.catalog, token, startedMs),
+      onOpen: api.resolve,
+      onFailed: api.reject,
+    },
+  })
+  runtime.spawn(tree(init))
+  try {
+    const [host, listener] = await Promise.all([network.promise, api.promise, firstScan(runtime)])
+    const address = apiOf(listener)
+    const p2p = host.addresses()
+    const startedAt = new Date().toISOString()
+    const { node } = runtime
+    await writeRunFile(open.folder.path, {
+      pid: process.pid,
+      api: `http://${address}`,
+      p2p,
+      node,
+      name: config.name,
+      token,
+      startedAt,
+    })
+    for (const { message } of open.catalog.problems()) log.warn(message)
+    const drain = () => stop(runtime, config, open)
+    return { api: address, p2pAddresses: p2p, nodeId: node, name: config.name, drain, failed }
+  } catch (error) {
+    await runtime.stop(root)
+    throw error
+  }
+}
+
+function services(
+  runtime: Runtime,
+  responses: Responses,
+  catalog: Catalog,
+  token: string,
+  startedMs: number,
+): ApiServices {
+  const cluster = new Cluster({ runtime, responses })
+  return {
+    submit: (request, signal) => cluster.submit(request, signal),
+    models: () => cluster.models(),
+    loaded: () => cluster.loaded(),
+    show: (name, verbose) => cluster.show(name, verbose),
+    unload: (name) => cluster.unload(name),
+    operations: clusterOperations({ cluster, runtime, catalog, token, startedMs }),
+  }
+}
+
+/** A task that is stopped or crashes cannot end its response itself. */
+function endAbandoned(runtime: Runtime, responses: Responses): void {
+  runtime.facts.observe(['exited'], ({ ref, exit }) => {
+    const path = pathOf(ref)
+    if (exit.kind === 'normal' || !path.startsWith(tasksPath)) return
+    const reason = exit.kind === 'crash' ? exit.failure.message : 'this node is stopping'
+    responses.end(path.slice(tasksPath.length), { kind: 'failed', code: 'internal', message: reason })
+  })
+}
+
+/** Once the store has been read, no request is told that a model is missing which is there. */
+async function firstScan(runtime: Runtime): Promise<void> {
+  await runtime.ask(refOf(runtime.node, 'node/models'), { type: 'models.refresh' }, 60_000)
+}
+
+/** No new work; what runs here, for whomever, may finish; then everything stops in reverse order of its start. */
+async function stop(runtime: Runtime, config: Config, { folder, history }: Open): Promise<void> {
+  const at = (path: string) => refOf(runtime.node, path)
+  for (const path of ['node/reporter', 'node/health', 'node/scheduler']) runtime.tell(at(path), { type: 'drain' })
+  if (config.drainMs > 0) {
+    const drains = ['node/ollama-api', 'node/worker'].map((path) =>
+      runtime.ask(at(path), { type: 'drain' }, config.drainMs),
+    )
+    await Promise.allSettled(drains) // What has not finished by then is cut off.
+  }
+  await runtime.stop(at('node'))
+  history.close()
+  await removeRunFile(folder.path)
+  folder.release()
+}
+
+function apiOf({ address: { host, port } }: Listener): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function deferred<T>() {
+  return Promise.withResolvers<T>()
+}

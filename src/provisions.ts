@@ -1,0 +1,274 @@
+/** Gives the machines what they need from outside, once per node: `provide` re-reads a machine, so never per actor. */
+import { availableParallelism, totalmem } from 'node:os'
+import type { Logger } from 'pino'
+import { engineMachine } from '../actors/engine.ts'
+import { healthMachine } from '../actors/health.ts'
+import { healthCheckMachine } from '../actors/health-check.ts'
+import { inspectorMachine } from '../actors/inspector.ts'
+import { joinerMachine } from '../actors/joiner.ts'
+import { membershipMachine } from '../actors/membership.ts'
+import { modelsMachine, type ShowRequest } from '../actors/models.ts'
+import { networkMachine } from '../actors/network.ts'
+import { ollamaApiMachine } from '../actors/ollama-api.ts'
+import { peerMachine } from '../actors/peer.ts'
+import { leastConnections } from '../actors/placement.ts'
+import type { ModelCatalog } from '../actors/provisions.ts'
+import { reporterMachine } from '../actors/reporter.ts'
+import { schedulerMachine } from '../actors/scheduler.ts'
+import { taskMachine } from '../actors/task.ts'
+import { joinerPath, type TreeInit } from '../actors/tree.ts'
+import { type AcquireRefusal, workerMachine } from '../actors/worker.ts'
+import type { InferFrame, InferRequest, InferStream } from '../protocols/infer.ts'
+import { refOf } from '../protocols/ref.ts'
+import type { NodeReport } from '../protocols/report.ts'
+import { encodeReport } from '../protocols/report-codec.ts'
+import type { Config } from './config.ts'
+import { createDriver, defaultThreads } from './engine/drivers.ts'
+import { Engines } from './engine/engines.ts'
+import { createServe } from './engine/serve.ts'
+import { type ListenerLogicInit, listenerLogic } from './http/listener-logic.ts'
+import type { Responses } from './http/responses.ts'
+import { attemptLogic } from './net/attempt.ts'
+import type { Host } from './net/host.ts'
+import { type HostLogicInit, hostLogic } from './net/host-logic.ts'
+import { here } from './runtime/here.ts'
+import { fromPromise } from './runtime/logic.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import type { HealthHistory } from './store/health-history.ts'
+import { version } from './version.ts'
+
+/** Requests that wait inside a worker for each of its slots, so that none idles between two. */
+const waitingPerSlot = 2
+/** Tokens of a joining prompt that are evaluated between two ticks of the running requests. */
+const prefillTokens = 64
+/** Models in memory at once, as Ollama holds on a machine without several GPUs. */
+const maxLoaded = 3
+/** Loading a large model from a slow disk; Ollama waits as long. */
+const acquireMs = 300_000
+
+export interface ProvisionsInit {
+  readonly config: Config
+  readonly log: Logger
+  readonly runtime: Runtime
+  readonly catalog: ModelCatalog
+  readonly history: HealthHistory
+  readonly responses: Responses
+  readonly startedMs: number
+  readonly host: Pick<HostLogicInit, 'privateKey' | 'onHost' | 'onFailed'>
+  readonly listener: Pick<ListenerLogicInit, 'services' | 'onOpen' | 'onFailed'>
+}
+
+/** The tree of a node, ready to be started. */
+export function provisions(init: ProvisionsInit): TreeInit {
+  const { config, log, runtime, catalog, history, responses, startedMs } = init
+  const { node } = runtime
+  let host: Host | undefined
+  const engines = enginesOf(config, catalog)
+  const serve = createServe({
+    engines,
+    tell: (to, message) => void runtime.tell(to, message),
+    acquire: (request) => acquire(runtime, request),
+  })
+  const networkInit: HostLogicInit = {
+    ...init.host,
+    runtime,
+    serve,
+    listen: [config.p2p],
+    mdns: config.mdns,
+    software: `omx-node/${version}`,
+    onHost: (opened) => {
+      host = opened
+      init.host.onHost(opened)
+    },
+    onViolation: (from, error) => log.warn({ from, reason: error.message }, 'protocol violated'),
+  }
+  const attempt = attemptLogic({
+    open: (to, request) => (to === node ? serve(request) : openAt(host, to, request)),
+    sinkOf: (id) => responses.get(id),
+    onLoad: (from, digest, load) => {
+      runtime.tell(refOf(node, 'node/scheduler'), { type: 'load.heard', node: from, digest, load })
+    },
+  })
+  return {
+    reporter: { logic: reporter(() => host, log), input: { report: firstReport(runtime, config) } },
+    network: { logic: networkMachine.provide({ actors: { host: hostLogic(networkInit) } }) },
+    membership: {
+      logic: membershipMachine,
+      input: {
+        node,
+        boot: Math.floor(runtime.world.wallMs()),
+        peer: peer(runtime, () => host),
+        healthCheck: healthCheck(runtime, history),
+        joiners: config.join.map((_, index) => refOf(node, joinerPath(index))),
+      },
+    },
+    joiner: joiner(() => host, log),
+    joinAddresses: config.join,
+    models: { logic: models(catalog), input: { show: showLogic(catalog, log) } },
+    worker: {
+      logic: workerMachine,
+      input: {
+        engine: engineMachine.provide({ actors: { process: engines.process() } }),
+        maxLoaded,
+        keepAliveMs: keepAliveOf(config),
+        loadOf: (digest) => engines.loadOf(digest),
+      },
+    },
+    health: { logic: healthMachine, input: { activeTasks: () => engines.activeTasks, startedMs } },
+    scheduler: {
+      logic: schedulerMachine,
+      input: {
+        node,
+        strategy: leastConnections,
+        maxQueue: config.maxQueue,
+        task: taskMachine.provide({
+          actors: { attempt },
+          actions: { respond: (_, { id, frame }) => responses.end(id, frame) },
+        }),
+      },
+    },
+    ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener: listener(init) } }) },
+    inspector: {
+      logic: inspectorMachine,
+      input: {
+        census: () => runtime.census(),
+        follow: (path, onTransition) =>
+          runtime.has(refOf(node, path)) ? runtime.follow(refOf(node, path), onTransition) : undefined,
+      },
+    },
+  }
+}
+
+/** Infinity in the settings, -1 wherever it travels. */
+const keepAliveOf = ({ keepAliveMs }: Config): number => (Number.isFinite(keepAliveMs) ? keepAliveMs : -1)
+
+function enginesOf(config: Config, catalog: ModelCatalog): Engines {
+  const { threads, slots, contextTokens, simTokensPerSecond } = config
+  return new Engines({
+    driver: createDriver(config.engine, { sim: { tokensPerSecond: simTokensPerSecond } }),
+    settings: {
+      threads: threads === 0 ? defaultThreads() : threads,
+      slots,
+      maxWaiting: slots * waitingPerSlot,
+      contextTokens,
+      prefillTokens,
+    },
+    find: (digest) => catalog.find(digest),
+  })
+}
+
+async function acquire(runtime: Runtime, request: InferRequest): Promise<AcquireRefusal | undefined> {
+  const { digest, keepAliveMs } = request
+  const message = { type: 'worker.acquire', digest, ...(keepAliveMs === undefined ? {} : { keepAliveMs }) }
+  try {
+    const answer = await runtime.ask(refOf(runtime.node, 'node/worker'), message, acquireMs)
+    return answer.type === 'worker.refused' ? (answer as unknown as AcquireRefusal) : undefined
+  } catch (error) {
+    return { type: 'worker.refused', code: 'busy', message: (error as Error).message }
+  }
+}
+
+/** Without a host there is no link: the task tries the next holder. */
+function openAt(host: Host | undefined, to: string, request: InferRequest): InferStream {
+  return host === undefined ? noNetwork() : host.infer(to, request)
+}
+
+async function* noNetwork(): AsyncGenerator<InferFrame[]> {
+  yield [{ kind: 'failed', code: 'link-lost', message: 'the network of this node is not open' }]
+}
+
+function firstReport(runtime: Runtime, config: Config): NodeReport {
+  return {
+    node: runtime.node,
+    // Larger than in any earlier run, and with room for a million changes before it meets the next start's.
+    version: Math.floor(runtime.world.wallMs()) * 1000,
+    name: config.name,
+    software: version,
+    api: '',
+    state: 'serving',
+    models: [],
+    loaded: [],
+    capacity: { cpus: availableParallelism(), memoryBytes: totalmem() },
+  }
+}
+
+function reporter(host: () => Host | undefined, log: Logger) {
+  let published: NodeReport | undefined
+  return reporterMachine.provide({
+    actions: {
+      publish: (_, report) => {
+        try {
+          host()?.publishReport(encodeReport(report, published))
+          published = report
+        } catch (error) {
+          log.warn({ err: error }, 'the report was not gossiped; peers will ask for it')
+        }
+      },
+    },
+  })
+}
+
+function peer(runtime: Runtime, host: () => Host | undefined) {
+  return peerMachine.provide({
+    actors: {
+      dial: fromPromise(async ({ input: { node, addresses } }) => {
+        const open = host()
+        if (open === undefined) throw new Error('the network is not open')
+        if (open.connected(node)) return
+        await open.dial(withPeerId([...addresses, ...open.addressesOf(node)], node))
+      }),
+    },
+    actions: {
+      declareDown: (_, { node }) => runtime.nodeDown(node),
+      hangUp: (_, { node }) => void host()?.hangUp(node),
+    },
+  })
+}
+
+/** The id in the address makes the dial fail when somebody else answers there. */
+function withPeerId(addresses: readonly string[], node: string): string[] {
+  return [...new Set(addresses.map((address) => (address.includes('/p2p/') ? address : `${address}/p2p/${node}`)))]
+}
+
+function healthCheck(runtime: Runtime, history: HealthHistory) {
+  return healthCheckMachine.provide({
+    actions: { record: (_, result) => history.record({ ...result, atMs: runtime.world.wallMs() }) },
+  })
+}
+
+function joiner(host: () => Host | undefined, log: Logger) {
+  return joinerMachine.provide({
+    actors: {
+      dialAddress: fromPromise(async ({ input }) => {
+        const open = host()
+        if (open === undefined) throw new Error('the network is not open yet')
+        return open.dial([input.address])
+      }),
+    },
+    actions: {
+      warn: (_, { address, error, failures }) => {
+        if (failures === 2) log.warn({ address, reason: (error as Error).message }, 'cannot join yet; trying again')
+      },
+    },
+  })
+}
+
+function models(catalog: ModelCatalog) {
+  return modelsMachine.provide({ actors: { scan: fromPromise(() => catalog.list()) } })
+}
+
+/** What cannot be read is answered as not held here, and logged. */
+function showLogic(catalog: ModelCatalog, log: Logger) {
+  return fromPromise<void, ShowRequest>(async ({ input, system }) => {
+    const { name, verbose, replyTo } = input
+    const info = await catalog.show(name, verbose).catch((error: unknown) => {
+      log.warn({ err: error, model: name }, 'cannot show the model')
+      return undefined
+    })
+    here(system).tell(replyTo, { type: 'models.shown', info: info === undefined ? null : JSON.stringify(info) })
+  })
+}
+
+function listener({ config, log, listener: given }: ProvisionsInit) {
+  return listenerLogic({ ...given, host: config.api.host, port: config.api.port, log })
+}

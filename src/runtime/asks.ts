@@ -120,9 +120,9 @@ export class Asks {
 
   refuse(asker: Ref, why: AskRefusal): void {
     if (!this.paid(asker)) return
-    if (!this.#kernel.isLocal(asker)) return this.#refuseRemote(asker, why)
     const ask = askOf(asker.slice(this.#kernel.node.length + 1))
-    if (ask !== undefined) this.fail(ask, why)
+    if (!this.#kernel.isLocal(asker)) this.#refuseRemote(asker, why)
+    else if (ask !== undefined) this.fail(ask, why)
   }
 
   /** A node is gone: asks to it fail, and nothing is owed to it any more. */

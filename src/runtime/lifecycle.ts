@@ -78,8 +78,8 @@ export class Lifecycle {
     if (!isLive(cell) || cell.actor !== actor) return
     this.#close(cell, exit)
     for (const child of [...cell.children.values()].reverse()) this.#discard(child)
-    if (cell.stopped !== undefined || cell.parent?.stopped !== undefined) return this.#discard(cell)
-    this.#judge(cell, exit)
+    if (cell.stopped !== undefined || cell.parent?.stopped !== undefined) this.#discard(cell)
+    else this.#judge(cell, exit)
   }
 
   #close(cell: Cell, exit: Exit): void {
@@ -109,13 +109,13 @@ export class Lifecycle {
       chance: this.#kernel.world.random(),
     })
     supervisor.history = history
-    if (verdict.kind === 'forget') return this.#discard(cell)
-    if (verdict.kind === 'escalate') return this.#escalate(cell, exit, verdict.restarts)
-    const cells = verdict.ids.map((id) => (cell.parent === undefined ? cell : (cell.parent.children.get(id) as Cell)))
-    this.#restart(cell, cells, verdict.afterMs)
+    if (verdict.kind === 'forget') this.#discard(cell)
+    else if (verdict.kind === 'escalate') this.#escalate(cell, exit, verdict.restarts)
+    else this.#restart(cell, verdict.ids, verdict.afterMs)
   }
 
-  #restart(failed: Cell, cells: readonly Cell[], afterMs: number): void {
+  #restart(failed: Cell, ids: readonly string[], afterMs: number): void {
+    const cells = ids.map((id) => (failed.parent === undefined ? failed : (failed.parent.children.get(id) as Cell)))
     for (const other of [...cells].reverse()) {
       if (other === failed) continue
       if (other.spec.restart === 'temporary') this.#discard(other)

@@ -70,13 +70,15 @@ export class Remote {
     try {
       frame = decodeActorFrame(bytes)
     } catch (error) {
-      return this.#reject(from, error)
+      this.#reject(from, error)
+      return
     }
-    if (frame.kind === 'tell' || frame.kind === 'ask') return this.#onMessage(from, frame)
-    if (frame.kind === 'reply') return this.#onReply(from, frame.ask, frame.message)
-    if (frame.kind === 'refused') return this.#onRefused(from, frame.ask, frame.why)
-    if (this.#init.watches().receive(from, frame)) return
-    this.#reject(from, new Error(`sent ${frame.kind} for an actor of another node`))
+    if (frame.kind === 'tell' || frame.kind === 'ask') this.#onMessage(from, frame)
+    else if (frame.kind === 'reply') this.#onReply(from, frame.ask, frame.message)
+    else if (frame.kind === 'refused') this.#onRefused(from, frame.ask, frame.why)
+    else if (!this.#init.watches().receive(from, frame)) {
+      this.#reject(from, new Error(`sent ${frame.kind} for an actor of another node`))
+    }
   }
 
   #onRefused(from: NodeId, ask: number, why: AskRefusal): void {
@@ -113,8 +115,8 @@ export class Remote {
       return
     }
     const wrong = asked.node === from ? checkReply(asked.type, message) : new Error(`answered an ask to ${asked.node}`)
-    if (wrong !== undefined) return this.#reject(from, wrong)
-    this.#init.asks().settle(ask, { ...message, from })
+    if (wrong !== undefined) this.#reject(from, wrong)
+    else this.#init.asks().settle(ask, { ...message, from })
   }
 
   /** Frames that a link took and then lost: asks fail at once, messages are dead letters. */

@@ -56,7 +56,11 @@ export class Watches {
   watch(watcher: Cell, ref: Ref): void {
     if (watcher.watching.has(ref)) return
     if (watcher.watching.size >= maxWatches) throw new Error(`${watcher.ref} watches ${maxWatches} actors already`)
-    if (this.#kernel.isLocal(ref)) return this.#watchLocal(watcher, ref)
+    if (this.#kernel.isLocal(ref)) this.#watchLocal(watcher, ref)
+    else this.#watchRemote(watcher, ref)
+  }
+
+  #watchRemote(watcher: Cell, ref: Ref): void {
     const watch = this.#kernel.nextId()
     watcher.watching.set(ref, watch)
     this.#abroad.set(watch, { watcher, ref, epoch: 0 })
@@ -67,7 +71,8 @@ export class Watches {
   #watchLocal(watcher: Cell, ref: Ref): void {
     const cell = this.#kernel.cells.get(ref)
     if (cell === undefined || !isLive(cell)) {
-      return this.#signal(watcher, actorDown(ref, cell?.epoch ?? 0, { kind: 'absent' }))
+      this.#signal(watcher, actorDown(ref, cell?.epoch ?? 0, { kind: 'absent' }))
+      return
     }
     watcher.watching.set(ref, 0)
     cell.watchers.set(watcher.ref, { ref: watcher.ref })
@@ -170,7 +175,8 @@ export class Watches {
     if (cell === undefined || !isLive(cell) || (epoch !== 0 && epoch !== cell.epoch)) {
       held.set(watch, undefined)
       const exit: Exit = (epoch === 0 ? undefined : cell?.lastExit) ?? { kind: 'absent' }
-      return this.#notifyRemote(from, watch, epoch, exit)
+      this.#notifyRemote(from, watch, epoch, exit)
+      return
     }
     held.set(watch, cell)
     cell.watchers.set(remoteKey(from, watch), { node: from, watch })

@@ -54,11 +54,11 @@ describe('the judge', () => {
 
   it('spreads the delay by the jitter around its middle', () => {
     const jittery = { ...policy, backoff: { minMs: 10, maxMs: 100, jitter: 0.2 } }
-    const after = (chance: number) =>
+    const delayOf = (chance: number) =>
       (judge({ ...base, policy: jittery, chance }).verdict as { afterMs: number }).afterMs
-    expect(after(0)).toBeCloseTo(8)
-    expect(after(0.5)).toBeCloseTo(10)
-    expect(after(0.999999)).toBeCloseTo(12)
+    expect(delayOf(0)).toBeCloseTo(8)
+    expect(delayOf(0.5)).toBeCloseTo(10)
+    expect(delayOf(0.999999)).toBeCloseTo(12)
   })
 
   const cases: fc.Arbitrary<Case> = fc

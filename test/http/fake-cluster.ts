@@ -36,7 +36,7 @@ export function streamOf(frames: readonly InferFrame[]): InferStream {
   return channel
 }
 
-export const greetingFrames = [accepted, token(0, 'Hel'), token(1, 'lo'), token(2, ' <you> & "me"'), done()]
+const greetingFrames = [accepted, token(0, 'Hel'), token(1, 'lo'), token(2, ' <you> & "me"'), done()]
 
 export const held: HeldModel = {
   name: 'demo:latest',

@@ -2,14 +2,14 @@
  * Every message that may cross `/omx/actor/1`: what it is called, which path may hear it from whom, what it holds and
  * what answers it. Anything else is refused, so a peer reaches no actor that this table does not open to it.
  */
-import { type Static, type TSchema, Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import { ProtocolError } from './protocol-error.ts'
 import { type Message, type NodeId, nodeOf } from './ref.ts'
 import { nodeReport } from './report.ts'
 
 /** Who may send: a member is any peer that the connection policy admits. */
-export type SenderClass = 'member'
+type SenderClass = 'member'
 
 interface RemoteMessage {
   /** Where it may go: a path; `{sender}` is the sending peer's id, a closing `/*` one more segment or several. */
@@ -124,8 +124,6 @@ const replies = {
   'inspector.following': Type.Object({ found: Type.Boolean() }),
   'inspector.tree': Type.Object({ actors: Type.Array(inspectedActor, { maxItems: maxInspectedActors }) }),
 } as const
-
-export type InspectedActor = Static<typeof inspectedActor>
 
 const validators = new Map<TSchema, Validator>()
 

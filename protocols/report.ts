@@ -63,7 +63,7 @@ export interface NodeReport {
 export const maxReportedModels = 512
 
 /** Models in one node's memory: far above what any machine holds at once. */
-export const maxReportedLoaded = 64
+const maxReportedLoaded = 64
 
 const shortText = Type.String({ maxLength: 256 })
 const digest = Type.String({ pattern: '^[0-9a-f]{64}$' })

@@ -117,6 +117,34 @@ describe('host', () => {
     await expect.poll(() => right.addressesOf(left.peerId)).toEqual(left.addresses())
   })
 
+  it('is one peer, once, when both sides dial at the same moment', async () => {
+    const news: string[] = []
+    const heard = gate()
+    let frames = 0
+    const events = (name: string) => ({
+      onConnected: () => news.push(`${name} connected`),
+      onDisconnected: () => news.push(`${name} disconnected`),
+      onFrame: () => {
+        if (++frames === 2) heard.open()
+      },
+    })
+    const [left, right] = [await host(events('left')), await host(events('right'))]
+    await Promise.all([left.dial(right.addresses()), right.dial(left.addresses())])
+    expect(left.carrier.send(right.peerId, bytes('a'))).toBe(true)
+    expect(right.carrier.send(left.peerId, bytes('b'))).toBe(true)
+    await heard.opened
+    expect(news.sort()).toEqual(['left connected', 'right connected'])
+  })
+
+  it('joins a mesh of ten on one address, where every node dials every other at once', async () => {
+    const hosts = await Promise.all(Array.from({ length: 10 }, () => host()))
+    const dials = hosts.flatMap((from) => hosts.filter((to) => to !== from).map((to) => from.dial(to.addresses())))
+    await Promise.allSettled(dials)
+    // Each pair has two chances; a node that is over its rate refuses and is dialled again later.
+    const links = hosts.flatMap((from) => hosts.filter((to) => to !== from && from.connected(to.peerId)))
+    expect(links.length).toBe(90)
+  })
+
   it('hangs up on request', async () => {
     const gone = gate<NodeId>()
     const [left, right] = await pair({}, { onDisconnected: (node) => gone.open(node) })

@@ -52,7 +52,7 @@ export interface EngineUse {
 
 /** What the worker hears. */
 export type EngineNews =
-  | { readonly type: 'engine.ready'; readonly digest: string; readonly facts: EngineFacts }
+  | { readonly type: 'engine.ready'; readonly digest: string; readonly facts: EngineFacts; readonly use: EngineUse }
   | { readonly type: 'engine.unusable'; readonly digest: string; readonly failure: LoadFailure }
   | { readonly type: 'engine.use'; readonly digest: string; readonly use: EngineUse }
 
@@ -67,6 +67,8 @@ const staysForEver = (keepAliveMs: number): boolean => keepAliveMs < 0 || keepAl
 
 const expiry = (context: EngineContext, wallMs: number): number =>
   staysForEver(context.keepAliveMs) ? -1 : wallMs + context.keepAliveMs
+
+const useOf = ({ active, keepAliveMs, expiresAtMs }: EngineContext): EngineUse => ({ active, keepAliveMs, expiresAtMs })
 
 export const engineMachine = setup({
   types: { context: {} as EngineContext, events: {} as EngineEvent, input: {} as EngineInput },
@@ -84,15 +86,14 @@ export const engineMachine = setup({
     noteFailure: assign(({ event }) => (event.type === 'process.unusable' ? { failure: event.failure } : {})),
     tellReady: ({ context, system }) => {
       if (context.facts === undefined) return
-      tellWorker(system, { type: 'engine.ready', digest: context.digest, facts: context.facts })
+      tellWorker(system, { type: 'engine.ready', digest: context.digest, facts: context.facts, use: useOf(context) })
     },
     tellUnusable: ({ context, system }) => {
       if (context.failure === undefined) return
       tellWorker(system, { type: 'engine.unusable', digest: context.digest, failure: context.failure })
     },
     tellUse: ({ context, system }) => {
-      const { active, keepAliveMs, expiresAtMs, digest } = context
-      tellWorker(system, { type: 'engine.use', digest, use: { active, keepAliveMs, expiresAtMs } })
+      tellWorker(system, { type: 'engine.use', digest: context.digest, use: useOf(context) })
     },
     noteStarted: assign(({ context, event }) =>
       event.type === 'request.started'
@@ -119,7 +120,7 @@ export const engineMachine = setup({
   states: {
     loading: {
       on: {
-        'process.ready': { target: 'ready', actions: ['noteReady', 'tellReady'] },
+        'process.ready': { target: 'ready', actions: ['noteReady', 'planExpiry', 'tellReady'] },
         'process.unusable': { target: 'unusable', actions: ['noteFailure', 'tellUnusable'] },
         'engine.unload': 'unloaded',
         'engine.keep': { actions: 'noteKeep' },

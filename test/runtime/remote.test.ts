@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { type ActorFrame, decodeActorFrame, encodeActorFrame } from '../../protocols/actor.ts'
+import { maxOwedAsks } from '../../src/runtime/asks.ts'
 import { healthRef, heartbeat, pair, peerRef, probe } from './cluster.ts'
 import { factsOf, order, outcome, types } from './kit.ts'
 
-const tell = (to: string, message: { type: string; [key: string]: unknown }): ActorFrame => ({
-  kind: 'tell',
+const tell = (to: string, message: { type: string; [key: string]: unknown }) => ({
+  kind: 'tell' as const,
   to,
   epoch: 0,
   message,
@@ -275,6 +276,24 @@ describe('an ask to another node', () => {
     await world.run(1)
     expect(answer).toEqual({})
     expect(rejected).toMatchObject([{ from: 'b', failure: { name: 'ProtocolError' } }])
+  })
+
+  it('counts against what an actor owes only while the asker waits', async () => {
+    const { world, b, gate } = pair()
+    const refused: ActorFrame[] = []
+    gate.pass = (_, frame) => refused.push(decodeActorFrame(frame)) > 0
+    b.runtime.tell(healthRef('b'), { type: 'hush' })
+    await world.run(1)
+    const receive = async (ask: number): Promise<void> => {
+      b.runtime.receive('a', encodeActorFrame({ ...tell('node/health', probe), kind: 'ask', ask, remainingMs: 1000 }))
+      // The mailbox holds 16.
+      if (ask % 16 === 0) await world.run(0.1)
+    }
+    for (let ask = 1; ask <= maxOwedAsks + 1; ask++) await receive(ask)
+    expect(refused).toEqual([{ kind: 'refused', ask: maxOwedAsks + 1, why: 'full' }])
+    await world.run(2000)
+    await receive(maxOwedAsks + 2)
+    expect(refused).toHaveLength(1)
   })
 
   it('that is answered twice leaves the second answer as a dead letter of the answering node', async () => {

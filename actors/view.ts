@@ -29,10 +29,10 @@ export interface ClusterNode {
 /** Rows by node, this node included. */
 export type ClusterView = ReadonlyMap<NodeId, ClusterNode>
 
-/** Nodes that may be given work: reachable, and not on their way out. */
+/** Nodes that may be given work: this one, to the end, and others that are reachable and not on their way out. */
 export function servingNodes(view: ClusterView): ClusterNode[] {
   return [...view.values()].filter(
-    ({ state, report }) => (state === 'self' || state === 'healthy') && report?.state === 'serving',
+    ({ state, report }) => state === 'self' || (state === 'healthy' && report?.state === 'serving'),
   )
 }
 

@@ -72,7 +72,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
   const networkInit: HostLogicInit = {
     ...init.host,
     runtime,
-    serve,
+    serve: serve.foreign,
     listen: [config.p2p],
     mdns: config.mdns,
     software: `omx-node/${version}`,
@@ -83,7 +83,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
     onViolation: (from, error) => log.warn({ from, reason: error.message }, 'protocol violated'),
   }
   const attempt = attemptLogic({
-    open: (to, request) => (to === node ? serve(request) : openAt(host, to, request)),
+    open: (to, request) => (to === node ? serve.own(request) : openAt(host, to, request)),
     sinkOf: (id) => responses.get(id),
     onLoad: (from, digest, load) => {
       runtime.tell(refOf(node, 'node/scheduler'), { type: 'load.heard', node: from, digest, load })

@@ -1,6 +1,7 @@
 /**
- * Serves one request on this node, for this node's own clients and for other nodes' alike: straight from the engine
- * where the model is loaded, else after the worker has brought it into memory.
+ * Serves one request on this node: straight from the engine where the model is loaded, else after the worker has
+ * brought it into memory. Requests of other nodes always ask the worker first: it is the one that says no while this
+ * node is leaving.
  */
 import type { AcquireRefusal } from '../../actors/worker.ts'
 import type { InferFrame, InferRequest, InferStream, RefusalReason } from '../../protocols/infer.ts'
@@ -12,58 +13,108 @@ const progressMs = 1000
 
 export interface ServeInit {
   readonly engines: Engines
-  /** Asks the worker for a model that is not ready; resolves with why it cannot be, if so. */
+  /** Asks the worker for the model; resolves with why it cannot be had, if so. */
   readonly acquire: (request: InferRequest) => Promise<AcquireRefusal | undefined>
   readonly tell: (to: Ref, message: Message) => void
 }
 
-const refusals: ReadonlySet<string> = new Set(['busy', 'draining', 'no-such-model', 'insufficient-memory'])
-const noLoad = { active: 0, waiting: 0, slots: 0 }
+type Batch = readonly InferFrame[]
 
-/** Makes `serve`: never throws; a request ends with `refused`, `done` or `failed`, and leaving the loop cancels it. */
-export function createServe(init: ServeInit): (request: InferRequest) => InferStream {
-  return async function* serve(request) {
-    const startMs = performance.now()
-    let held = init.engines.get(request.digest)
-    if (held === undefined) {
-      const refusal = yield* waitFor(init.acquire(request))
-      held = init.engines.get(request.digest)
-      if (refusal !== undefined || held === undefined) {
-        yield [refusedFrame(refusal)]
-        return
-      }
-    }
-    const { keepAliveMs } = request
-    init.tell(held.ref, { type: 'request.started', ...(keepAliveMs === undefined ? {} : { keepAliveMs }) })
-    try {
-      yield* answer(held, request, (performance.now() - startMs) * 1e6)
-    } finally {
-      init.tell(held.ref, { type: 'request.ended' })
-    }
+/** Never throws; a request ends with `refused`, `done` or `failed`, and leaving the loop cancels it at once. */
+export type Serve = (request: InferRequest) => InferStream
+
+export function createServe(init: ServeInit): { readonly own: Serve; readonly foreign: Serve } {
+  const serve = (request: InferRequest, held: HeldEngine | undefined): InferStream => ({
+    [Symbol.asyncIterator]: () => new Served(init, request, held),
+  })
+  return {
+    own: (request) => serve(request, init.engines.get(request.digest)),
+    foreign: (request) => serve(request, undefined),
   }
 }
 
-/** Says that the model is loading until the worker has answered. */
-async function* waitFor(acquired: Promise<AcquireRefusal | undefined>) {
-  for (;;) {
+/** Not a generator: `return` of one would wait for the frame that is due, and the engine would go on until then. */
+class Served implements AsyncIterator<Batch> {
+  readonly #init: ServeInit
+  readonly #request: InferRequest
+  readonly #startMs = performance.now()
+  readonly #acquired: Promise<AcquireRefusal | undefined> | undefined
+  #held: HeldEngine | undefined
+  #frames: AsyncIterator<Batch> | undefined
+  #loadNs = 0
+  #left = false
+
+  constructor(init: ServeInit, request: InferRequest, held: HeldEngine | undefined) {
+    this.#init = init
+    this.#request = request
+    if (held === undefined) this.#acquired = init.acquire(request)
+    else this.#begin(held)
+  }
+
+  async next(): Promise<IteratorResult<Batch>> {
+    if (this.#left) return { done: true, value: undefined }
+    if (this.#frames === undefined) {
+      const waiting = await this.#wait()
+      if (waiting !== undefined) return { done: false, value: [waiting] }
+      if (this.#left) return { done: true, value: undefined }
+    }
+    const result = await (this.#frames as AsyncIterator<Batch>).next()
+    if (result.done === true) {
+      this.#leave()
+      return result
+    }
+    return { done: false, value: this.#withLoad(result.value) }
+  }
+
+  return(): Promise<IteratorResult<Batch>> {
+    void this.#frames?.return?.()
+    this.#leave()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** A frame to send while there is no engine yet, or as the end; undefined once the engine is answering. */
+  async #wait(): Promise<InferFrame | undefined> {
     let timer: NodeJS.Timeout | undefined
     const pause = new Promise<'waiting'>((resolve) => {
       timer = setTimeout(resolve, progressMs, 'waiting')
     })
-    const outcome = await Promise.race([acquired, pause])
+    const outcome = await Promise.race([this.#acquired, pause])
     clearTimeout(timer)
-    if (outcome !== 'waiting') return outcome
-    const progress: InferFrame = { kind: 'progress', phase: 'loading', done: 0, total: 0 }
-    yield [progress]
+    if (this.#left) return undefined
+    if (outcome === 'waiting') return { kind: 'progress', phase: 'loading', done: 0, total: 0 }
+    const held = this.#init.engines.get(this.#request.digest)
+    if (outcome !== undefined || held === undefined) {
+      this.#left = true
+      return refusedFrame(outcome)
+    }
+    this.#begin(held)
+    return undefined
+  }
+
+  #begin(held: HeldEngine): void {
+    const { keepAliveMs } = this.#request
+    this.#held = held
+    this.#loadNs = (performance.now() - this.#startMs) * 1e6
+    this.#init.tell(held.ref, { type: 'request.started', ...(keepAliveMs === undefined ? {} : { keepAliveMs }) })
+    this.#frames = held.engine.infer(this.#request)[Symbol.asyncIterator]()
+  }
+
+  /** Once, whoever ends it first. */
+  #leave(): void {
+    this.#left = true
+    const held = this.#held
+    this.#held = undefined
+    if (held !== undefined) this.#init.tell(held.ref, { type: 'request.ended' })
+  }
+
+  #withLoad(batch: Batch): Batch {
+    const last = batch.at(-1)
+    return last?.kind === 'done' ? [...batch.slice(0, -1), { ...last, loadNs: this.#loadNs }] : batch
   }
 }
 
-async function* answer({ engine }: HeldEngine, request: InferRequest, loadNs: number) {
-  for await (const batch of engine.infer(request)) {
-    const last = batch.at(-1)
-    yield last?.kind === 'done' ? [...batch.slice(0, -1), { ...last, loadNs }] : batch
-  }
-}
+const refusals: ReadonlySet<string> = new Set(['busy', 'draining', 'no-such-model', 'insufficient-memory'])
+const noLoad = { active: 0, waiting: 0, slots: 0 }
 
 /** An engine that was ready and is gone again is busy with restarting: the next holder may be quicker. */
 function refusedFrame(refusal: AcquireRefusal | undefined): InferFrame {

@@ -9,7 +9,7 @@ export interface ApiAddress {
 }
 
 /** The port that every client of Ollama tries first. */
-export const defaultApiPort = 11434
+const defaultApiPort = 11434
 
 const maxPort = 65_535
 const hostNamePattern = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type ConfigSources, loadConfig } from '../../src/config/load.ts'
 import { ConfigError } from '../../src/config/problem.ts'
 
-const host = { homeFolder: '/home/ada', name: 'lovelace', addresses: ['127.0.0.1', '192.168.1.7'] }
+const host = { homeFolder: '/people/ada', name: 'lovelace', addresses: ['127.0.0.1', '192.168.1.7'] }
 
 function load(sources: Partial<Omit<ConfigSources, 'readFile'>> & { file?: string } = {}) {
   const readFile = () => sources.file ?? ''
@@ -26,8 +26,8 @@ describe('loadConfig', () => {
       api: { host: '127.0.0.1', port: 11434 },
       p2p: '/ip4/127.0.0.1/tcp/11435',
       join: [],
-      data: '/home/ada/.omx',
-      models: '/home/ada/.omx/models',
+      data: '/people/ada/.omx',
+      models: '/people/ada/.omx/models',
       engine: 'llama',
       name: 'lovelace',
       mdns: false,
@@ -55,7 +55,7 @@ describe('loadConfig', () => {
 
   it('puts the models into the data folder unless told otherwise', () => {
     expect(load({ flags: { data: '/srv/omx' } }).models).toBe('/srv/omx/models')
-    expect(load({ env: { OLLAMA_MODELS: '"~/.ollama/models"' } }).models).toBe('/home/ada/.ollama/models')
+    expect(load({ env: { OLLAMA_MODELS: '"~/.ollama/models"' } }).models).toBe('/people/ada/.ollama/models')
   })
 
   it('takes NODE_ID as the name', () => {

@@ -3,11 +3,10 @@ import { Command, CommanderError, Option } from 'commander'
 import { ConfigError } from '../config/problem.ts'
 import { flagOf, type Setting, type SettingKey, settings, variableOf } from '../config.ts'
 import { version } from '../version.ts'
-import { type ImportOptions, importModel } from './commands/import.ts'
+import type { ImportOptions } from './commands/import.ts'
 import { type InspectOptions, inspect } from './commands/inspect.ts'
 import { models } from './commands/models.ts'
 import { peers } from './commands/peers.ts'
-import { start } from './commands/start.ts'
 import { status } from './commands/status.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -56,6 +55,8 @@ function startCommand(terminal: Terminal, words: readonly string[], onExit: (cod
     const flags = Object.fromEntries(
       given.map(([key, option]) => [key, command.getOptionValue(option.attributeName())]),
     )
+    // Loaded when it is wanted: the other commands answer sooner without it, and without what importing needs.
+    const { start } = await import('./commands/start.ts')
     onExit(await start({ flags, json: command.getOptionValue('json') === true, words }, terminal))
   })
 }
@@ -90,7 +91,10 @@ function clientCommands(terminal: Terminal): Command[] {
       .argument('<FILE>', 'the .gguf file')
       .option('--models <DIR>', 'the models folder, when no node runs (OMX_MODELS, OLLAMA_MODELS)')
       .addHelpText('after', examples(['omx-node import tiny models/omx-tiny.gguf']))
-      .action((name: string, file: string, options: ImportOptions) => importModel(name, file, options, terminal)),
+      .action(async (name: string, file: string, options: ImportOptions) => {
+        const { importModel } = await import('./commands/import.ts')
+        await importModel(name, file, options, terminal)
+      }),
     clientCommand('inspect', 'draw the live supervision tree of a node', terminal)
       .option('--peer <NODE>', 'another node of the cluster, by id or name')
       .addOption(new Option('--watch', 'draw it again every second').conflicts('follow'))

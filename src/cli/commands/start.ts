@@ -5,7 +5,6 @@ import { destination, type Logger, pino } from 'pino'
 import { type ConfigSources, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config.ts'
 import type { RunningNode, StartNode } from '../../running-node.ts'
-import { explainStart } from '../explain-start.ts'
 import { joinCommand } from '../join-command.ts'
 import { fields } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
@@ -36,6 +35,7 @@ export async function start(options: StartOptions, terminal: Terminal, startNode
   // Standard output is for the answer; the log is beside it, written at once so that a crash loses no line.
   const log = pino({ name: config.name, level: config.logLevel }, destination({ fd: 2, sync: true }))
   const node = await startNode(config, log).catch(async (error: unknown) => {
+    const { explainStart } = await import('../explain-start.ts')
     throw await explainStart(error, config, options.words, terminal.env)
   })
   terminal.print(options.json ? `${JSON.stringify(facts(node))}\n` : announce(node, config, terminal.env))

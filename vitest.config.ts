@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config'
 import { CountReporter } from './scripts/count-reporter.ts'
 
+/** Where `.ci/run` wants the counts. */
+const countsPath = process.env.TEST_COUNTS_FILE
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -9,7 +12,7 @@ export default defineConfig({
     pool: 'forks',
     // Two at a time: tests that start nodes and engines need the rest of a small machine.
     poolOptions: { forks: { execArgv: ['--disable-warning=ExperimentalWarning'], maxForks: 2 } },
-    reporters: ['default', new CountReporter()],
+    reporters: countsPath === undefined ? ['default'] : ['default', new CountReporter(countsPath)],
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts', 'actors/**/*.ts', 'protocols/**/*.ts'],

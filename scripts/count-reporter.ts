@@ -1,7 +1,14 @@
-/** Ends a test run with one line that a machine can read: `N passed, N failed`. */
+/** Writes the outcome of a test run as one line that a machine can read: `N passed, N failed`. */
+import { writeFileSync } from 'node:fs'
 import type { Reporter, TestModule } from 'vitest/node'
 
 export class CountReporter implements Reporter {
+  readonly #path: string
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
   /** What fails outside of a test counts too: a file that cannot be loaded, a hook of a group, a stray rejection. */
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     let passed = 0
@@ -15,6 +22,6 @@ export class CountReporter implements Reporter {
         if (state === 'failed') failed += 1
       }
     }
-    console.log(`${passed} passed, ${failed} failed`)
+    writeFileSync(this.#path, `${passed} passed, ${failed} failed\n`)
   }
 }

@@ -18,6 +18,7 @@ const rooms: readonly Room[] = [
   { name: 'runtime', path: /^src\/runtime\//, imports: ['protocols', 'runtime'] },
   { name: 'actors', path: /^actors\//, imports: ['protocols', 'runtime', 'actors'] },
   { name: 'version', path: /^src\/version\.ts$/, imports: [] },
+  { name: 'gguf', path: /^src\/gguf\//, imports: ['gguf'] },
   { name: 'gguf', path: /^src\/gguf\//, imports: ['protocols', 'gguf'] },
   { name: 'config', path: /^src\/config(\.ts$|\/)/, imports: ['protocols', 'config'] },
   {

@@ -2,7 +2,7 @@
  * One interface for every inference back end (`llama`, `sim`, later `llama-server`, `ollama`, `openai`).
  * `test/engine/compliance.ts` is the suite that each driver passes.
  */
-import type { ModelFile } from '../../actors/provisions.ts'
+import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { Failure } from '../../protocols/exit.ts'
 import type { InferRequest, InferStream, WorkerLoad } from '../../protocols/infer.ts'
 

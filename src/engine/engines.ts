@@ -1,6 +1,6 @@
 /** The loaded engines of this node, and the process of each as an actor's logic. */
 import type { EngineEvent } from '../../actors/engine.ts'
-import type { ModelFile } from '../../actors/provisions.ts'
+import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { WorkerLoad } from '../../protocols/infer.ts'
 import type { Ref } from '../../protocols/ref.ts'
 import { here } from '../runtime/here.ts'

@@ -1,5 +1,5 @@
 /** A simulated engine: slots, waiting, prefix cache, back-pressure and faults behave as in a real one. */
-import type { ModelFile } from '../../actors/provisions.ts'
+import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { Failure } from '../../protocols/exit.ts'
 import type { FailureCode, InferFrame, InferRequest, InferStream, WorkerLoad } from '../../protocols/infer.ts'
 import { Channel } from '../runtime/channel.ts'

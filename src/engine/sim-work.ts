@@ -1,6 +1,6 @@
 /** What one simulated request produces, step by step. No time, no channel. */
 import { randomInt } from 'node:crypto'
-import type { ModelFile } from '../../actors/provisions.ts'
+import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { FailureCode, InferFrame, InferRequest } from '../../protocols/infer.ts'
 import { Answer } from './answer.ts'
 import { fitConversation, messagesOf, promptTooLong } from './conversation.ts'

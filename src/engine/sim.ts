@@ -1,5 +1,5 @@
 /** Deterministic tokens at a given speed, for tests, simulation and benchmarks. Loads anything; computes nothing. */
-import type { ModelFile } from '../../actors/provisions.ts'
+import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { RefusalReason } from '../../protocols/infer.ts'
 import { type Clock, realClock } from './clock.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from './driver.ts'

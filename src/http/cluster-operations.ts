@@ -1,7 +1,7 @@
 /** `/omx/v1` by messages to actors: status, peers, models, the inspector, imports. */
 import { followerMachine } from '../../actors/follower.ts'
 import type { TransitionNews } from '../../actors/inspector.ts'
-import type { ModelCatalog } from '../../actors/provisions.ts'
+import type { ModelCatalog } from '../../actors/model-catalog.ts'
 import { type ClusterNode, type ClusterView, loadedOn } from '../../actors/view.ts'
 import type {
   InspectAnswer,

@@ -1,7 +1,7 @@
 /** The models on this node's disk. The folder is the record: nothing is remembered that a file does not say. */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ModelCatalog, ModelFile } from '../../actors/provisions.ts'
+import type { ModelCatalog, ModelFile } from '../../actors/model-catalog.ts'
 import { displayName, type ModelName, parseModelName, sameName } from '../../protocols/model-name.ts'
 import type { HeldModel } from '../../protocols/report.ts'
 import { GgufMemory } from './gguf.ts'

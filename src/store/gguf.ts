@@ -1,7 +1,7 @@
 /** What a GGUF file says about its model, in the terms of Ollama's answers. */
 import { stat } from 'node:fs/promises'
-import { quantizationName, tensorTypeName } from './ggml-types.ts'
-import { type GgufHeader, readGgufHeader, type Tensor } from './gguf-header.ts'
+import { quantizationName, tensorTypeName } from '../gguf/ggml-types.ts'
+import { GgufError, type GgufHeader, readGgufHeader, type Tensor } from '../gguf/header.ts'
 import { fileError, StoreError } from './store-error.ts'
 
 export interface GgufFacts {
@@ -59,7 +59,7 @@ export class GgufMemory {
  * and files that are no model), `unwritable` (cannot be read).
  */
 export async function readGgufFacts(path: string): Promise<GgufFacts> {
-  const header = await readGgufHeader(path, false)
+  const header = await readHeader(path, 'none')
   const { values } = header
   const architecture = textOf(values['general.architecture'])
   if (architecture === undefined) {
@@ -82,10 +82,25 @@ export async function readGgufFacts(path: string): Promise<GgufFacts> {
 
 /** What only a verbose answer needs: the arrays (a vocabulary takes megabytes) and the tensors. Not remembered. */
 export async function readGgufDetails(path: string): Promise<GgufDetails> {
-  const header = await readGgufHeader(path, true)
+  const header = await readHeader(path, 'all')
   return {
     modelInfo: modelInfo(header),
     tensors: header.tensors.map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape })),
+  }
+}
+
+const nextSteps: Readonly<Record<GgufError['code'], string>> = {
+  'not-gguf': 'Import a model in that format.',
+  corrupt: 'Download it again.',
+  unsupported: 'Convert it.',
+}
+
+async function readHeader(path: string, arrays: 'none' | 'all'): Promise<GgufHeader> {
+  try {
+    return await readGgufHeader(path, arrays)
+  } catch (error) {
+    if (!(error instanceof GgufError)) throw fileError('Reading', path, error)
+    throw new StoreError(error.code, `${path} ${error.message}. ${nextSteps[error.code]}`, { cause: error })
   }
 }
 

@@ -9,8 +9,8 @@ import { createHash } from 'node:crypto'
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { displayName, type ModelName } from '../../protocols/model-name.ts'
+import { ggufMagic } from '../gguf/header.ts'
 import { readGgufFacts } from './gguf.ts'
-import { ggufMagic, notGguf } from './gguf-header.ts'
 import { blobPath, createFolders, type Layout, manifestPath } from './layout.ts'
 import { configBytes, manifestBytes, sha256Hex } from './manifest.ts'
 import { StagedFile } from './staged-file.ts'
@@ -48,6 +48,12 @@ export async function importGguf(
   }
 }
 
+/** The error for bytes that are something else altogether. */
+function notGguf(name: string): StoreError {
+  const what = `What was given for ${name} is not a GGUF file: it does not start with "GGUF"`
+  return new StoreError('not-gguf', `${what}. Import a model in that format.`)
+}
+
 /** Copies the source into the staged file; its SHA-256 in hex. */
 async function copy(
   name: string,
@@ -60,12 +66,12 @@ async function copy(
   for await (const chunk of interruptible(name, source)) {
     if (head.length < ggufMagic.length) {
       head.push(...chunk.subarray(0, ggufMagic.length - head.length))
-      if (!ggufMagic.subarray(0, head.length).equals(Buffer.from(head))) throw notGguf(`What was given for ${name}`)
+      if (!ggufMagic.subarray(0, head.length).equals(Buffer.from(head))) throw notGguf(name)
     }
     await written(name, model, () => model.write(chunk, (slice) => hash.update(slice)))
     onProgress?.(model.sizeBytes)
   }
-  if (head.length < ggufMagic.length) throw notGguf(`What was given for ${name}`)
+  if (head.length < ggufMagic.length) throw notGguf(name)
   await written(name, model, () => model.seal())
   return hash.digest('hex')
 }

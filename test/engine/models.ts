@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import type { ModelFile } from '../../actors/provisions.ts'
+import type { ModelFile } from '../../actors/model-catalog.ts'
 
 /** The test model, as the store would describe it. */
 export const tiny: ModelFile = {

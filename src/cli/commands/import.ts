@@ -3,6 +3,7 @@ import { createReadStream, existsSync, readFileSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { displayName, parseModelName } from '../../../protocols/model-name.ts'
 import { loadConfig } from '../../config/load.ts'
+import { ggufMagic } from '../../gguf/header.ts'
 import { openCatalog } from '../../store/catalog.ts'
 import { isHeld, openDataFolder } from '../../store/data-folder.ts'
 import { dataFolder, findNode, type NodeOptions } from '../client.ts'
@@ -23,8 +24,6 @@ export interface Imported {
   readonly digest: string
   readonly size: number
 }
-
-const ggufMagic = 'GGUF'
 
 export async function importModel(
   name: string,
@@ -112,6 +111,6 @@ async function checkGguf(file: string): Promise<number> {
   } finally {
     await handle.close()
   }
-  if (head.toString('latin1') === ggufMagic) return status.size
+  if (head.equals(ggufMagic)) return status.size
   throw new CommandError(`${file} is not a GGUF file: it does not begin with "${ggufMagic}". Convert the model first.`)
 }

@@ -1,5 +1,5 @@
 /** node-llama-cpp in a forked child per loaded model. */
-import type { ModelFile } from '../../../actors/provisions.ts'
+import type { ModelFile } from '../../../actors/model-catalog.ts'
 import type { Failure } from '../../../protocols/exit.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from '../driver.ts'
 import { EngineProcess } from './child-process.ts'

@@ -1,5 +1,5 @@
 /** One loaded model, seen from the node: admission, streams and their back-pressure over the child's messages. */
-import type { ModelFile } from '../../../actors/provisions.ts'
+import type { ModelFile } from '../../../actors/model-catalog.ts'
 import type { Failure } from '../../../protocols/exit.ts'
 import type { InferFrame, InferRequest, InferStream, SamplingOptions, WorkerLoad } from '../../../protocols/infer.ts'
 import { Channel } from '../../runtime/channel.ts'

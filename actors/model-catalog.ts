@@ -1,4 +1,4 @@
-/** What the actors need from outside, as plain interfaces: adapters implement them, `src/node.ts` joins the two. */
+/** A model version on disk, and what the store offers the actors about them. */
 import type { HeldModel } from '../protocols/report.ts'
 
 /** A model version on this node's disk: what an engine needs to load it. */

@@ -1,11 +1,11 @@
 /**
  * The header of a GGUF file: keys, values and where the tensors lie. A vocabulary has some 400,000 strings that only a
- * verbose answer wants; unless asked for, arrays are stepped over, so that a header takes milliseconds and no memory.
+ * verbose answer wants; unless asked for, long arrays are stepped over, so that a header takes milliseconds and no
+ * memory. The store shows what it says, the engine estimates memory from it.
  */
 import { open } from 'node:fs/promises'
 import { EndOfFileError, FileCursor } from './file-cursor.ts'
 import { tensorBytes } from './ggml-types.ts'
-import { causeText, fileError, StoreError } from './store-error.ts'
 
 /** The first bytes of every GGUF file. */
 export const ggufMagic = Buffer.from('GGUF')
@@ -21,6 +21,12 @@ const maxDimensions = 4
 /** Versions with 64-bit counts; the first had 32 and nothing loads it any more. */
 const versions = [2, 3]
 
+/** One value per layer and the like; a vocabulary is longer. */
+const maxShortArray = 4096
+
+/** Which arrays are read; the others are null. */
+export type Arrays = 'none' | 'short' | 'all'
+
 export interface Tensor {
   readonly name: string
   readonly type: number
@@ -28,49 +34,50 @@ export interface Tensor {
 }
 
 export interface GgufHeader {
+  readonly fileBytes: number
   /** Arrays are null unless they were asked for. */
   readonly values: Readonly<Record<string, unknown>>
   readonly tensors: readonly Tensor[]
 }
 
-/**
- * Reads a header and checks that the file has all the bytes that it speaks of. Throws a StoreError: `not-gguf`,
- * `corrupt`, `unsupported`, `unwritable` (the file cannot be read).
- */
-export async function readGgufHeader(path: string, withArrays: boolean): Promise<GgufHeader> {
-  try {
-    await using file = await open(path)
-    const { size } = await file.stat()
-    return await readHeader(path, new FileCursor(file, size), withArrays)
-  } catch (error) {
-    if (error instanceof EndOfFileError || error instanceof HeaderError) {
-      throw new StoreError('corrupt', `${path} is damaged: ${causeText(error)}. Download it again.`, { cause: error })
-    }
-    throw fileError('Reading', path, error)
+/** Thrown for bytes that cannot be used: no GGUF, damaged or cut short, or of a version that nothing loads. */
+export class GgufError extends Error {
+  override readonly name = 'GgufError'
+  readonly code: 'not-gguf' | 'corrupt' | 'unsupported'
+
+  constructor(code: GgufError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
   }
 }
 
-/** The error for bytes that are something else altogether. */
-export function notGguf(what: string): StoreError {
-  return new StoreError(
-    'not-gguf',
-    `${what} is not a GGUF file: it does not start with "GGUF". Import a model in that format.`,
-  )
+/**
+ * Reads a header and checks that the file has all the bytes that it speaks of. Throws a GgufError, whose message is a
+ * sentence about "it", or the system's error when the file cannot be read.
+ */
+export async function readGgufHeader(path: string, arrays: Arrays): Promise<GgufHeader> {
+  await using file = await open(path)
+  const { size } = await file.stat()
+  try {
+    return await readHeader(new FileCursor(file, size), arrays)
+  } catch (error) {
+    if (error instanceof EndOfFileError)
+      throw new GgufError('corrupt', `is damaged: ${error.message}`, { cause: error })
+    throw error
+  }
 }
 
 /** A header that contradicts itself or the limits. */
-class HeaderError extends Error {
-  override readonly name = 'HeaderError'
-}
+const damaged = (what: string): GgufError => new GgufError('corrupt', `is damaged: ${what}`)
 
-async function readHeader(path: string, cursor: FileCursor, withArrays: boolean): Promise<GgufHeader> {
+async function readHeader(cursor: FileCursor, arrays: Arrays): Promise<GgufHeader> {
   if (cursor.sizeBytes < ggufMagic.length || !(await cursor.bytes(ggufMagic.length)).equals(ggufMagic)) {
-    throw notGguf(path)
+    throw new GgufError('not-gguf', 'is not a GGUF file: it does not start with "GGUF"')
   }
   await cursor.fill(20)
   const version = cursor.uint32()
   if (!versions.includes(version)) {
-    throw new StoreError('unsupported', `${path} is GGUF version ${version}. Convert it to version 3 (little-endian).`)
+    throw new GgufError('unsupported', `is GGUF version ${version}, where 2 or 3 (little-endian) can be used`)
   }
   const tensorCount = limited('tensors', cursor.uint64(), maxTensors)
   const keyCount = limited('keys', cursor.uint64(), maxKeys)
@@ -79,10 +86,10 @@ async function readHeader(path: string, cursor: FileCursor, withArrays: boolean)
   for (let read = 0; read < keyCount; read++) {
     const key = await text(cursor, maxKeyBytes)
     await cursor.fill(4)
-    values[key] = await value(cursor, cursor.uint32(), withArrays)
+    values[key] = await value(cursor, cursor.uint32(), arrays)
   }
   const tensors = await readTensors(cursor, tensorCount, values['general.alignment'])
-  return { values, tensors }
+  return { fileBytes: cursor.sizeBytes, values, tensors }
 }
 
 /** Value types by their number; the sizes in bytes are those of one value, 0 where it depends. */
@@ -90,22 +97,23 @@ const typeBytes = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8]
 const stringType = 8
 const arrayType = 9
 
-async function value(cursor: FileCursor, type: number, withArrays: boolean): Promise<unknown> {
+async function value(cursor: FileCursor, type: number, arrays: Arrays): Promise<unknown> {
   if (type === stringType) return text(cursor, maxStringBytes)
-  if (type === arrayType) return array(cursor, withArrays)
+  if (type === arrayType) return array(cursor, arrays)
   const bytes = typeBytes[type]
-  if (bytes === undefined) throw new HeaderError(`a value has the unknown type ${type}`)
+  if (bytes === undefined) throw damaged(`a value has the unknown type ${type}`)
   await cursor.fill(bytes)
   return scalar(cursor.view(bytes), type)
 }
 
-async function array(cursor: FileCursor, withArrays: boolean): Promise<unknown> {
+async function array(cursor: FileCursor, arrays: Arrays): Promise<unknown> {
   await cursor.fill(12)
   const type = cursor.uint32()
   const length = limited('array elements', cursor.uint64(), maxArrayLength)
   const bytes = typeBytes[type]
-  if (bytes === undefined || type === arrayType) throw new HeaderError(`an array has elements of type ${type}`)
-  if (!withArrays) return skipArray(cursor, length, bytes)
+  if (bytes === undefined || type === arrayType) throw damaged(`an array has elements of type ${type}`)
+  const isWanted = arrays === 'all' || (arrays === 'short' && length <= maxShortArray)
+  if (!isWanted) return skipArray(cursor, length, bytes)
   const elements: unknown[] = []
   for (let read = 0; read < length; read++) {
     if (type === stringType) elements.push(await text(cursor, maxStringBytes))
@@ -196,12 +204,12 @@ async function readTensors(cursor: FileCursor, count: number, alignment: unknown
   const step = typeof alignment === 'number' && alignment > 0 ? alignment : defaultAlignment
   const neededBytes = Math.ceil(cursor.offset / step) * step + dataBytes
   if (count > 0 && neededBytes > cursor.sizeBytes) {
-    throw new HeaderError(`it has ${cursor.sizeBytes} bytes where its header asks for ${neededBytes}: it was cut short`)
+    throw damaged(`it has ${cursor.sizeBytes} bytes where its header asks for ${neededBytes}: it was cut short`)
   }
   return tensors
 }
 
 function limited(what: string, count: bigint, limit: number): number {
-  if (count > BigInt(limit)) throw new HeaderError(`it claims ${count} ${what}, more than the ${limit} allowed`)
+  if (count > BigInt(limit)) throw damaged(`it claims ${count} ${what}, more than the ${limit} allowed`)
   return Number(count)
 }

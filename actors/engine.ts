@@ -6,7 +6,7 @@
 import type { Failure } from '../protocols/exit.ts'
 import type { LoadedModel } from '../protocols/report.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromCallback, setup } from '../src/runtime/logic.ts'
+import { assign, fromCallback, machineOptions, setup } from '../src/runtime/logic.ts'
 
 /** Why a model is not in memory: the engine's code and a message for people. */
 export interface LoadFailure {
@@ -112,6 +112,7 @@ export const engineMachine = setup({
   delays: { keepAlive: ({ context }) => (staysForEver(context.keepAliveMs) ? maxTimerMs : context.keepAliveMs) },
 }).createMachine({
   id: 'engine',
+  options: machineOptions,
   context: ({ input }) => ({ ...input, facts: undefined, active: 0, expiresAtMs: 0, failure: undefined }),
   // The process outlives the states of a loaded model, and ends with this actor, whatever ends it.
   invoke: { src: 'process', input: ({ context }) => ({ digest: context.digest }) },

@@ -2,7 +2,7 @@
 import type { Ref } from '../protocols/ref.ts'
 import { nodeOf, pathOf } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromPromise, setup } from '../src/runtime/logic.ts'
+import { assign, fromPromise, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
 import type { TransitionNews } from './inspector.ts'
 
@@ -58,6 +58,7 @@ export const followerMachine = setup({
   guards: { isFound: ({ context }) => context.found },
 }).createMachine({
   id: 'follower',
+  options: machineOptions,
   context: ({ input }) => ({ ...input, found: false }),
   initial: 'subscribing',
   on: { 'follower.stop': '.ended', 'actor.down': '.ended', 'inspector.transition': { actions: 'pass' } },

@@ -4,7 +4,7 @@
  */
 import type { NodeId } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromPromise, setup } from '../src/runtime/logic.ts'
+import { assign, fromPromise, machineOptions, setup } from '../src/runtime/logic.ts'
 
 const intervalMs = 30_000
 /** The first check soon after the peer appears, so that its round trip is known. */
@@ -59,6 +59,7 @@ export const healthCheckMachine = setup({
   },
 }).createMachine({
   id: 'health-check',
+  options: machineOptions,
   context: ({ input }) => ({ peer: input.peer, checks: 0, failures: 0 }),
   initial: 'waiting',
   states: {

@@ -1,7 +1,7 @@
 /** Answers other nodes' health checks with what this node is doing. */
 import type { Ref } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { setup } from '../src/runtime/logic.ts'
+import { machineOptions, setup } from '../src/runtime/logic.ts'
 
 export interface HealthInput {
   /** Requests that this node computes now. */
@@ -24,6 +24,7 @@ export const healthMachine = setup({
   },
 }).createMachine({
   id: 'health',
+  options: machineOptions,
   context: ({ input }) => input,
   initial: 'serving',
   states: {

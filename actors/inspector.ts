@@ -4,7 +4,7 @@
  */
 import type { Ref } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, setup } from '../src/runtime/logic.ts'
+import { assign, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ActorInfo } from '../src/runtime/runtime.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
 
@@ -85,6 +85,7 @@ export const inspectorMachine = setup({
   },
 }).createMachine({
   id: 'inspector',
+  options: machineOptions,
   context: ({ input }) => ({ ...input, followers: new Map() }),
   initial: 'watching',
   states: {

@@ -4,7 +4,7 @@
  */
 import type { NodeId } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromPromise, setup } from '../src/runtime/logic.ts'
+import { assign, fromPromise, machineOptions, setup } from '../src/runtime/logic.ts'
 
 const retryMinMs = 250
 const retryMaxMs = 10_000
@@ -42,6 +42,7 @@ export const joinerMachine = setup({
   },
 }).createMachine({
   id: 'joiner',
+  options: machineOptions,
   context: ({ input }) => ({ address: input.address, node: undefined, failures: 0 }),
   initial: 'dialling',
   states: {

@@ -5,7 +5,7 @@
 import type { NodeId, Ref } from '../protocols/ref.ts'
 import type { NodeReport } from '../protocols/report.ts'
 import { here } from '../src/runtime/here.ts'
-import { type AnyActorLogic, assign, setup } from '../src/runtime/logic.ts'
+import { type AnyActorLogic, assign, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { PeerInput } from './peer.ts'
 import { aloneOn, learn, maxNodes, peerOf, peerPath, type Roster, type RosterNews } from './roster.ts'
 
@@ -156,6 +156,7 @@ export const membershipMachine = setup({
   },
 }).createMachine({
   id: 'membership',
+  options: machineOptions,
   context: ({ input }) => ({ ...input, roster: aloneOn(input.node) }),
   initial: 'present',
   states: {

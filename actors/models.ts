@@ -5,7 +5,7 @@ import type { Ref } from '../protocols/ref.ts'
 import type { HeldModel } from '../protocols/report.ts'
 import { maxReportedModels } from '../protocols/report.ts'
 import { here } from '../src/runtime/here.ts'
-import { type AnyActorLogic, assign, fromPromise, setup } from '../src/runtime/logic.ts'
+import { type AnyActorLogic, assign, fromPromise, machineOptions, setup } from '../src/runtime/logic.ts'
 
 /** How soon a manifest that somebody else wrote into the folder is noticed. */
 const rescanMs = 10_000
@@ -69,6 +69,7 @@ export const modelsMachine = setup({
   delays: { rescan: rescanMs },
 }).createMachine({
   id: 'models',
+  options: machineOptions,
   context: ({ input }) => ({ ...input, models: [], waiting: [], answering: [] }),
   on: { 'models.show': { actions: 'show' } },
   initial: 'scanning',

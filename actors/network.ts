@@ -4,7 +4,7 @@
  */
 import type { NodeId } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromCallback, setup } from '../src/runtime/logic.ts'
+import { assign, fromCallback, machineOptions, setup } from '../src/runtime/logic.ts'
 
 export type NetworkEvent =
   | { readonly type: 'host.open'; readonly addresses: readonly string[] }
@@ -53,6 +53,7 @@ export const networkMachine = setup({
   },
 }).createMachine({
   id: 'network',
+  options: machineOptions,
   context: { addresses: [], links: new Set() },
   invoke: { src: 'host' },
   on: { 'host.failed': { actions: 'fail' } },

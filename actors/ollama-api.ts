@@ -4,7 +4,7 @@
  */
 import type { Ref } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromCallback, setup } from '../src/runtime/logic.ts'
+import { assign, fromCallback, machineOptions, setup } from '../src/runtime/logic.ts'
 
 export type ListenerEvent =
   | { readonly type: 'listener.open'; readonly api: string }
@@ -47,6 +47,7 @@ export const ollamaApiMachine = setup({
   },
 }).createMachine({
   id: 'ollama-api',
+  options: machineOptions,
   context: { api: '', drainers: [] },
   invoke: { id: 'listener', src: 'listener' },
   on: { 'listener.failed': { actions: 'fail' } },

@@ -6,7 +6,7 @@
 import type { Message, NodeId } from '../protocols/ref.ts'
 import type { NodeReport } from '../protocols/report.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromPromise, setup } from '../src/runtime/logic.ts'
+import { assign, fromPromise, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { NodeState } from './view.ts'
 
 /** How often each side says that it is alive. */
@@ -155,6 +155,7 @@ export const peerMachine = setup({
   },
 }).createMachine({
   id: 'peer',
+  options: machineOptions,
   context: ({ input }) => ({ ...input, boot: 0, heardMs: 0, dueMs: 0, silentMs: 0, sequence: 0, failures: 0 }),
   initial: 'discovered',
   on: {

@@ -5,7 +5,7 @@
 import type { Ref } from '../protocols/ref.ts'
 import type { HeldModel, LoadedModel, NodeReport } from '../protocols/report.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, setup } from '../src/runtime/logic.ts'
+import { assign, machineOptions, setup } from '../src/runtime/logic.ts'
 
 /** A report is gossiped at most this often. */
 const publishMs = 2000
@@ -68,6 +68,7 @@ export const reporterMachine = setup({
   delays: { publish: publishMs },
 }).createMachine({
   id: 'reporter',
+  options: machineOptions,
   context: ({ input }) => ({ ...input, publishedVersion: 0 }),
   on: {
     'report.request': { actions: 'answer' },

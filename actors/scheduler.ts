@@ -6,7 +6,7 @@
 import type { InferRequest, InferWork, WorkerLoad } from '../protocols/infer.ts'
 import type { NodeId, Ref } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { type AnyActorLogic, assign, setup } from '../src/runtime/logic.ts'
+import { type AnyActorLogic, assign, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
 import { type Placement, type Strategy, unsaturated } from './placement.ts'
 import type { Refusal, TaskInput } from './task.ts'
@@ -182,6 +182,7 @@ export const schedulerMachine = setup({
   delays: { retry: retryMs },
 }).createMachine({
   id: 'scheduler',
+  options: machineOptions,
   context: ({ input }) => ({ ...input, view: new Map(), tasks: new TaskTable(), heard: new Map() }),
   on: {
     'task.dispatched': { actions: 'noteDispatched' },

@@ -6,7 +6,7 @@
 import type { FailureCode, InferFrame, InferRequest, RefusalReason, WorkerLoad } from '../protocols/infer.ts'
 import type { NodeId } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromCallback, setup } from '../src/runtime/logic.ts'
+import { assign, fromCallback, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { Placement } from './placement.ts'
 
 export interface TaskInput {
@@ -136,6 +136,7 @@ export const taskMachine = setup({
   delays: { limit: ({ context }) => context.limitMs },
 }).createMachine({
   id: 'task',
+  options: machineOptions,
   context: ({ input }) => ({ ...input, tried: 0, refusals: [], failure: undefined, status: undefined }),
   initial: 'queued',
   on: { 'client.gone': '.cancelled' },

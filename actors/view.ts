@@ -30,7 +30,7 @@ export interface ClusterNode {
 export type ClusterView = ReadonlyMap<NodeId, ClusterNode>
 
 /** Nodes that may be given work: this one, to the end, and others that are reachable and not on their way out. */
-export function servingNodes(view: ClusterView): ClusterNode[] {
+function servingNodes(view: ClusterView): ClusterNode[] {
   return [...view.values()].filter(
     ({ state, report }) => state === 'self' || (state === 'healthy' && report?.state === 'serving'),
   )

@@ -6,7 +6,7 @@ import type { WorkerLoad } from '../protocols/infer.ts'
 import type { Ref } from '../protocols/ref.ts'
 import type { LoadedModel } from '../protocols/report.ts'
 import { here } from '../src/runtime/here.ts'
-import { type AnyActorLogic, assign, setup } from '../src/runtime/logic.ts'
+import { type AnyActorLogic, assign, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
 import type { EngineInput, EngineNews, LoadFailure } from './engine.ts'
 import { decide, type EngineTable, evictable, withoutRow, withRow, withWaiter } from './engine-table.ts'
@@ -202,6 +202,7 @@ export const workerMachine = setup({
   delays: { report: reportMs },
 }).createMachine({
   id: 'worker',
+  options: machineOptions,
   context: ({ input }) => ({ ...input, engines: new Map(), reported: [], drainers: [] }),
   on: {
     'engine.ready': { actions: ['tellWaiters', 'noteReady', 'watchEngine', ...settle] },

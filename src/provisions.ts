@@ -25,7 +25,7 @@ import { encodeReport } from '../protocols/report-codec.ts'
 import type { Config } from './config.ts'
 import { createDriver, defaultThreads } from './engine/drivers.ts'
 import { Engines } from './engine/engines.ts'
-import { createServe } from './engine/serve.ts'
+import { createServe, type Serve } from './engine/serve.ts'
 import { type ListenerLogicInit, listenerLogic } from './http/listener-logic.ts'
 import type { Responses } from './http/responses.ts'
 import { attemptLogic } from './net/attempt.ts'
@@ -69,18 +69,9 @@ export function provisions(init: ProvisionsInit): TreeInit {
     tell: (to, message) => void runtime.tell(to, message),
     acquire: (request) => acquire(runtime, request),
   })
-  const networkInit: HostLogicInit = {
-    ...init.host,
-    runtime,
-    serve: serve.foreign,
-    listen: [config.p2p],
-    mdns: config.mdns,
-    software: `omx-node/${version}`,
-    onHost: (opened) => {
-      host = opened
-      init.host.onHost(opened)
-    },
-    onViolation: (from, error) => log.warn({ from, reason: error.message }, 'protocol violated'),
+  const onHost = (opened: Host | undefined): void => {
+    host = opened
+    init.host.onHost(opened)
   }
   const attempt = attemptLogic({
     open: (to, request) => (to === node ? serve.own(request) : openAt(host, to, request)),
@@ -91,7 +82,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
   })
   return {
     reporter: { logic: reporter(() => host, log), input: { report: firstReport(runtime, config) } },
-    network: { logic: networkMachine.provide({ actors: { host: hostLogic(networkInit) } }) },
+    network: { logic: network(init, serve.foreign, onHost) },
     membership: {
       logic: membershipMachine,
       input: {
@@ -137,6 +128,20 @@ export function provisions(init: ProvisionsInit): TreeInit {
       },
     },
   }
+}
+
+function network({ config, log, runtime, host }: ProvisionsInit, serve: Serve, onHost: HostLogicInit['onHost']) {
+  const hostActor = hostLogic({
+    ...host,
+    runtime,
+    serve,
+    onHost,
+    listen: [config.p2p],
+    mdns: config.mdns,
+    software: `omx-node/${version}`,
+    onViolation: (from, error) => log.warn({ from, reason: error.message }, 'protocol violated'),
+  })
+  return networkMachine.provide({ actors: { host: hostActor } })
 }
 
 /** Infinity in the settings, -1 wherever it travels. */

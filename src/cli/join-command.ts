@@ -18,9 +18,11 @@ export function joinCommand(node: RunningNode, config: Config, env: Terminal['en
   if (reachable !== undefined) {
     return commandLine(['start', '--p2p', '/ip4/0.0.0.0/tcp/11435', '--insecure-open', '--join', address], env)
   }
-  const number = freeNumber(config.data)
-  const own = ['--api', '127.0.0.1:0', '--p2p', '/ip4/127.0.0.1/tcp/0', '--data', `${config.data}-${number}`]
-  return commandLine(['start', ...own, '--name', `${config.name}-${number}`.slice(-63), '--join', address], env)
+  // The third node is …-3, also when the second one suggests it.
+  const [folder, name] = [config.data, config.name].map((text) => text.replace(/-\d{1,2}$/, ''))
+  const number = freeNumber(`${folder}`)
+  const own = ['--api', '127.0.0.1:0', '--p2p', '/ip4/127.0.0.1/tcp/0', '--data', `${folder}-${number}`]
+  return commandLine(['start', ...own, '--name', `${name}-${number}`.slice(-63), '--join', address], env)
 }
 
 /** The words as a shell reads them, after the way in which this process was started. */

@@ -99,7 +99,10 @@ function clientCommands(terminal: Terminal): Command[] {
       .option('--peer <NODE>', 'another node of the cluster, by id or name')
       .addOption(new Option('--watch', 'draw it again every second').conflicts('follow'))
       .option('--follow <PATH>', "print one actor's transitions as they happen")
-      .addHelpText('after', examples(['omx-node inspect --watch', 'omx-node inspect --peer attic --follow scheduler']))
+      .addHelpText(
+        'after',
+        examples(['omx-node inspect --watch', 'omx-node inspect --peer attic --follow node/scheduler']),
+      )
       .action((options: InspectOptions) => inspect(options, terminal)),
   ]
 }

@@ -1,20 +1,9 @@
 /** Deterministic tokens at a given speed, for tests, simulation and benchmarks. Loads anything; computes nothing. */
 import type { ModelFile } from '../../actors/model-catalog.ts'
-import type { RefusalReason } from '../../protocols/infer.ts'
 import { type Clock, realClock } from './clock.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from './driver.ts'
 import { SimEngine } from './sim-engine.ts'
-
-export interface SimFaults {
-  /** The engine dies after this many tokens over all its requests. */
-  readonly crashAfterTokens?: number
-  /** Every request falls silent after this many tokens, without an end. */
-  readonly stallAfterTokens?: number
-  /** Every request is refused with this reason. */
-  readonly refuse?: RefusalReason
-  /** No model can be loaded. */
-  readonly loadFails?: EngineError['code']
-}
+import type { SimFaults } from './sim-faults.ts'
 
 export interface SimOptions {
   /** Tokens of one answer per second; 0 (the default): as fast as the consumer takes them. */

@@ -1,11 +1,12 @@
 /** This node on the network: the one thing that `src/node.ts` opens, and what the other rooms need of it. */
-import type { Connection, PrivateKey, Stream } from '@libp2p/interface'
+import type { PrivateKey, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { InferRequest, InferStream } from '../../protocols/infer.ts'
 import type { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Carrier } from '../runtime/carrier.ts'
 import { AddressBook } from './address-book.ts'
+import { Connections } from './connections.ts'
 import { dial } from './dial.ts'
 import { Gossip } from './gossip.ts'
 import { InferClient } from './infer-client.ts'
@@ -70,11 +71,11 @@ export interface Host {
 export async function openHost(init: HostInit): Promise<Host> {
   const { events } = init
   const libp2p = await createNode({ ...init, admits: events.admits, onDiscovered: events.onDiscovered })
-  const connections = new Map<NodeId, Connection[]>()
+  const connections = new Connections()
   const book = new AddressBook()
 
   const openStream = async (node: NodeId, protocol: string, signal?: AbortSignal): Promise<Stream> => {
-    const connection = connections.get(node)?.find(({ status }) => status === 'open')
+    const connection = connections.open(node)
     if (connection === undefined) throw new Error(`${node} is not connected`)
     const timeout = AbortSignal.timeout(limits.negotiationTimeoutMs)
     return await connection.newStream(protocol, {
@@ -87,27 +88,14 @@ export async function openHost(init: HostInit): Promise<Host> {
 
   libp2p.addEventListener('connection:open', ({ detail: connection }) => {
     const node = connection.remotePeer.toString()
-    const open = connections.get(node)
     if (connection.direction === 'outbound') book.reached(node, connection.remoteAddr)
-    if (open !== undefined) {
-      open.push(connection)
-      return
-    }
-    connections.set(node, [connection])
+    if (!connections.add(node, connection)) return
     link.connected(node)
     events.onConnected(node)
   })
   libp2p.addEventListener('connection:close', ({ detail: connection }) => {
     const node = connection.remotePeer.toString()
-    const open = connections.get(node)
-    if (open === undefined) return
-    const left = open.filter((other) => other !== connection)
-    if (left.length === open.length) return
-    if (left.length > 0) {
-      connections.set(node, left)
-      return
-    }
-    connections.delete(node)
+    if (!connections.remove(node, connection)) return
     link.disconnected(node)
     events.onDisconnected(node)
   })

@@ -44,7 +44,6 @@ export async function createNode(init: NodeInit) {
       `${address} is no address to listen on. Write it as /ip4/127.0.0.1/tcp/11435 (port 0: any free one).`,
     )
   }
-  const denies = (peer: { toString(): string }) => !init.admits(peer.toString())
   return await createLibp2p({
     start: false,
     privateKey: init.privateKey,
@@ -67,30 +66,8 @@ export async function createNode(init: NodeInit) {
         },
       }),
     ],
-    connectionGater: {
-      denyDialMultiaddr: () => false,
-      denyDialPeer: denies,
-      denyInboundEncryptedConnection: denies,
-      denyOutboundEncryptedConnection: denies,
-    },
-    connectionManager: {
-      maxConnections: limits.maxConnections,
-      maxParallelDials: limits.maxParallelDials,
-      maxDialQueueLength: limits.maxDialQueue,
-      maxPeerAddrsToDial: limits.maxAddressesToDial,
-      addressDialTimeout: limits.addressDialTimeoutMs,
-      dialTimeout: limits.dialTimeoutMs,
-      connectionCloseTimeout: limits.connectionCloseTimeoutMs,
-      inboundUpgradeTimeout: limits.upgradeTimeoutMs,
-      inboundStreamProtocolNegotiationTimeout: limits.negotiationTimeoutMs,
-      outboundStreamProtocolNegotiationTimeout: limits.negotiationTimeoutMs,
-      inboundConnectionThreshold: init.listen.every((address) => loopback.test(address))
-        ? limits.maxInboundPerSecondOnLoopback
-        : limits.maxInboundPerSecond,
-      maxIncomingPendingConnections: limits.maxPendingInbound,
-      // Who is dialled, and when, is decided by actors/peer.ts alone.
-      reconnectRetries: 0,
-    },
+    connectionGater: gater(init),
+    connectionManager: connectionLimits(init),
     connectionMonitor: {
       pingInterval: limits.connectionPingMs,
       pingTimeout: { minTimeout: limits.connectionPingTimeoutMs, maxTimeout: limits.connectionPingTimeoutMs },
@@ -110,6 +87,36 @@ export async function createNode(init: NodeInit) {
       pubsub: gossipService(),
     },
   })
+}
+
+function gater({ admits }: NodeInit) {
+  const denies = (peer: { toString(): string }) => !admits(peer.toString())
+  return {
+    denyDialMultiaddr: () => false,
+    denyDialPeer: denies,
+    denyInboundEncryptedConnection: denies,
+    denyOutboundEncryptedConnection: denies,
+  }
+}
+
+function connectionLimits({ listen }: NodeInit) {
+  const onLoopback = listen.every((address) => loopback.test(address))
+  return {
+    maxConnections: limits.maxConnections,
+    maxParallelDials: limits.maxParallelDials,
+    maxDialQueueLength: limits.maxDialQueue,
+    maxPeerAddrsToDial: limits.maxAddressesToDial,
+    addressDialTimeout: limits.addressDialTimeoutMs,
+    dialTimeout: limits.dialTimeoutMs,
+    connectionCloseTimeout: limits.connectionCloseTimeoutMs,
+    inboundUpgradeTimeout: limits.upgradeTimeoutMs,
+    inboundStreamProtocolNegotiationTimeout: limits.negotiationTimeoutMs,
+    outboundStreamProtocolNegotiationTimeout: limits.negotiationTimeoutMs,
+    inboundConnectionThreshold: onLoopback ? limits.maxInboundPerSecondOnLoopback : limits.maxInboundPerSecond,
+    maxIncomingPendingConnections: limits.maxPendingInbound,
+    // Who is dialled, and when, is decided by actors/peer.ts alone.
+    reconnectRetries: 0,
+  }
 }
 
 /** Begins to listen. Rejects with a ListenError when an address cannot be used. */

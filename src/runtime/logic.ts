@@ -12,3 +12,6 @@ export {
   fromTransition,
   setup,
 } from 'xstate'
+
+/** For every machine: an endless loop of eventless transitions is a crash, where XState's default is to loop for ever. */
+export const machineOptions = { maxIterations: 1000 } as const

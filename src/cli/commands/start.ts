@@ -12,6 +12,9 @@ import type { Terminal } from '../terminal.ts'
 /** What stopping may take beyond the drain: children are given 2 s, and files and sockets little. */
 const stopGraceMs = 10_000
 
+/** npm passes a Ctrl-C on that its child has already had; nobody presses it twice in less. */
+const npmRepeatMs = 500
+
 /** A shell's exit code for a process that a signal ended is 128 and the signal's number. */
 const signalExitBase = 128
 
@@ -58,10 +61,12 @@ function announce(node: RunningNode, config: Config, env: Terminal['env']): stri
 async function untilStopped(node: RunningNode, config: Config, log: Logger, terminal: Terminal): Promise<number> {
   let forget = () => {}
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
-    let signals = 0
+    const repeatMs = terminal.env.npm_lifecycle_event === undefined ? 0 : npmRepeatMs
+    let firstMs: number | undefined
     forget = terminal.onSignal((signal) => {
-      signals += 1
-      if (signals > 1) terminal.exit(signalExitBase + constants.signals[signal])
+      const nowMs = performance.now()
+      firstMs ??= nowMs
+      if (nowMs - firstMs > repeatMs) terminal.exit(signalExitBase + constants.signals[signal])
       resolve(signal)
     })
   })

@@ -18,17 +18,29 @@ export function joinCommand(node: RunningNode, config: Config, env: Terminal['en
   if (reachable !== undefined) {
     return commandLine(['start', '--p2p', '/ip4/0.0.0.0/tcp/11435', '--insecure-open', '--join', address], env)
   }
-  // The third node is …-3, also when the second one suggests it.
-  const [folder, name] = [config.data, config.name].map((text) => text.replace(/-\d{1,2}$/, ''))
-  const number = freeNumber(`${folder}`)
+  const folder = unnumbered(config.data)
+  const number = freeNumber(folder)
   const own = ['--api', '127.0.0.1:0', '--p2p', '/ip4/127.0.0.1/tcp/0', '--data', `${folder}-${number}`]
-  return commandLine(['start', ...own, '--name', `${name}-${number}`.slice(-63), '--join', address], env)
+  return commandLine(
+    ['start', ...own, '--name', `${unnumbered(config.name)}-${number}`.slice(-63), '--join', address],
+    env,
+  )
 }
 
 /** The words as a shell reads them, after the way in which this process was started. */
 export function commandLine(words: readonly string[], env: Terminal['env']): string {
-  const program = env.npm_lifecycle_event === 'omx-node' ? 'npm run omx-node --' : 'omx-node'
+  const program = startedByNpm(env) ? 'npm run omx-node --' : 'omx-node'
   return [program, ...words.map(quoted)].join(' ')
+}
+
+/** Whether `npm run omx-node` started this process. */
+export function startedByNpm(env: Terminal['env']): boolean {
+  return env.npm_lifecycle_event === 'omx-node'
+}
+
+/** Without the number of a node that was itself started by such a command: after …-2 comes …-3. */
+function unnumbered(text: string): string {
+  return text.replace(/-\d{1,2}$/, '')
 }
 
 function hostOf(multiaddr: string): string {

@@ -97,6 +97,16 @@ describe('start', () => {
     expect(await done).toBe(0)
   })
 
+  it('does not take the copy of a signal that npm passes on for a second one', async () => {
+    terminal = recordedTerminal({ env: { npm_lifecycle_event: 'omx-node' } })
+    const done = run(node())
+    await terminal.until('join  npm run omx-node -- start')
+    terminal.signal('SIGINT')
+    terminal.signal('SIGINT')
+    expect(await done).toBe(0)
+    expect(terminal.exits).toEqual([])
+  })
+
   it('ends with exit code 1 when the root supervisor gave up', async () => {
     expect(await run(node({ failed: Promise.resolve(new Error('network: crashed 5 times in 10 s')) }))).toBe(1)
     expect(terminal.noted()).toContain('network: crashed 5 times in 10 s')

@@ -5,7 +5,7 @@ import { destination, type Logger, pino } from 'pino'
 import { type ConfigSources, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config.ts'
 import type { RunningNode, StartNode } from '../../running-node.ts'
-import { joinCommand } from '../join-command.ts'
+import { joinCommand, startedByNpm } from '../join-command.ts'
 import { fields } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -61,13 +61,14 @@ function announce(node: RunningNode, config: Config, env: Terminal['env']): stri
 async function untilStopped(node: RunningNode, config: Config, log: Logger, terminal: Terminal): Promise<number> {
   let forget = () => {}
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
-    const repeatMs = terminal.env.npm_lifecycle_event === undefined ? 0 : npmRepeatMs
+    const repeatMs = startedByNpm(terminal.env) ? npmRepeatMs : 0
     let firstMs: number | undefined
     forget = terminal.onSignal((signal) => {
       const nowMs = performance.now()
-      firstMs ??= nowMs
-      if (nowMs - firstMs > repeatMs) terminal.exit(signalExitBase + constants.signals[signal])
-      resolve(signal)
+      if (firstMs === undefined) {
+        firstMs = nowMs
+        resolve(signal)
+      } else if (nowMs - firstMs >= repeatMs) terminal.exit(signalExitBase + constants.signals[signal])
     })
   })
   const cause = await Promise.race([signalled, node.failed])

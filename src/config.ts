@@ -134,6 +134,13 @@ export const settings = {
     argument: 'DURATION',
     description: 'how long running requests may take to finish after SIGTERM',
   },
+  gpu: {
+    name: 'gpu',
+    kind: kind.onOff(),
+    fallback: 'true',
+    unit: '',
+    description: 'use a GPU where llama.cpp finds one',
+  },
   threads: {
     name: 'threads',
     kind: kind.wholeNumber(0, 1_024),
@@ -159,6 +166,15 @@ export const settings = {
     argument: 'TOKENS',
     description: 'context of each slot, at most what the model was trained for',
     foreign: { variable: 'OLLAMA_CONTEXT_LENGTH', use: unlessZero },
+  },
+  maxLoaded: {
+    name: 'max-loaded',
+    kind: kind.wholeNumber(1, 64),
+    fallback: '3',
+    unit: '',
+    argument: 'COUNT',
+    description: 'models in memory at once; an idle one makes room for the next',
+    foreign: { variable: 'OLLAMA_MAX_LOADED_MODELS', use: unlessZero },
   },
   keepAliveMs: {
     name: 'keep-alive',

@@ -41,8 +41,6 @@ import { version } from './version.ts'
 const waitingPerSlot = 2
 /** Tokens of a joining prompt that are evaluated between two ticks of the running requests. */
 const prefillTokens = 64
-/** Models in memory at once, as Ollama holds on a machine without several GPUs. */
-const maxLoaded = 3
 /** Loading a large model from a slow disk; Ollama waits as long. */
 const acquireMs = 300_000
 
@@ -100,7 +98,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
       logic: workerMachine,
       input: {
         engine: engineMachine.provide({ actors: { process: engines.process() } }),
-        maxLoaded,
+        maxLoaded: config.maxLoaded,
         keepAliveMs: keepAliveOf(config),
         loadOf: (digest) => engines.loadOf(digest),
       },
@@ -148,9 +146,9 @@ function network({ config, log, runtime, host }: ProvisionsInit, serve: Serve, o
 const keepAliveOf = ({ keepAliveMs }: Config): number => (Number.isFinite(keepAliveMs) ? keepAliveMs : -1)
 
 function enginesOf(config: Config, catalog: ModelCatalog): Engines {
-  const { threads, slots, contextTokens, simTokensPerSecond } = config
+  const { threads, slots, contextTokens, simTokensPerSecond, gpu } = config
   return new Engines({
-    driver: createDriver(config.engine, { sim: { tokensPerSecond: simTokensPerSecond } }),
+    driver: createDriver(config.engine, { llama: { gpu }, sim: { tokensPerSecond: simTokensPerSecond } }),
     settings: {
       threads: threads === 0 ? defaultThreads() : threads,
       slots,

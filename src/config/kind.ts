@@ -29,7 +29,10 @@ export function wholeNumber(minimum: number, maximum: number) {
 }
 
 export function onOff() {
-  const words: Readonly<Record<string, boolean>> = { true: true, 1: true, yes: true, false: false, 0: false, no: false }
+  const words: Readonly<Record<string, boolean>> = {
+    ...{ true: true, 1: true, yes: true, on: true },
+    ...{ false: false, 0: false, no: false, off: false },
+  }
   return {
     schema: Type.Boolean(),
     expected: 'true or false',

@@ -29,6 +29,7 @@ describe('loadConfig', () => {
       data: '/people/ada/.omx',
       models: '/people/ada/.omx/models',
       engine: 'llama',
+      gpu: true,
       name: 'lovelace',
       mdns: false,
       logLevel: 'info',
@@ -38,6 +39,7 @@ describe('loadConfig', () => {
       slots: 4,
       contextTokens: 4096,
       keepAliveMs: 300_000,
+      maxLoaded: 3,
       maxQueue: 512,
       simTokensPerSecond: 50,
     })

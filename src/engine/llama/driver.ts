@@ -12,7 +12,7 @@ import type { ChildMessage } from './messages.ts'
 const loadStallMs = 5 * 60_000
 
 export interface LlamaDriverOptions {
-  /** False: never use a GPU. Default: use one where there is one, unless the environment says `OMX_GPU=off`. */
+  /** False: never use a GPU. Default true: use one where there is one. */
   readonly gpu?: boolean
   /** How long a load may go without progress, in ms; default 5 minutes. */
   readonly loadStallMs?: number
@@ -36,7 +36,7 @@ export class LlamaDriver implements Driver {
       signal,
       contextTokens,
       estimate,
-      gpu: this.#options.gpu ?? process.env.OMX_GPU !== 'off',
+      gpu: this.#options.gpu ?? true,
       stallMs: this.#options.loadStallMs ?? loadStallMs,
     })
   }

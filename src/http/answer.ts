@@ -1,7 +1,11 @@
 /** Takes an answer's frames apart for one client: as a whole, or batch by batch. */
 import type { ServerResponse } from 'node:http'
-import type { InferFrame, InferResult, InferStream } from '../../protocols/infer.ts'
+import type { InferFrame, InferResult } from '../../protocols/infer.ts'
 import { ApiError } from './errors.ts'
+import type { Answer } from './services.ts'
+
+/** Names the node that computes an answer, by its peer id. */
+const workerHeader = 'x-omx-node'
 
 /** A complete answer to `generate` or `chat`. */
 export interface WholeAnswer {
@@ -20,18 +24,22 @@ export function clientSignal(response: ServerResponse): AbortSignal {
   return controller.signal
 }
 
-/** The stream's batches for as long as the client stays. When it goes the stream is left at once, which cancels the work. */
+/**
+ * The answer's batches for as long as the client stays. When it goes the answer is left at once, which cancels the work.
+ * The response's head, while it is not written yet, names the worker.
+ */
 export async function* batchesFor(
   response: ServerResponse,
-  stream: InferStream,
+  answer: Answer,
 ): AsyncGenerator<readonly InferFrame[], void, void> {
-  const batches = stream[Symbol.asyncIterator]()
+  const batches = answer[Symbol.asyncIterator]()
   const leave = () => void batches.return?.()
   response.once('close', leave)
   try {
     while (!response.destroyed) {
       const { done, value } = await batches.next()
       if (done === true || response.destroyed) return
+      if (answer.worker !== undefined && !response.headersSent) response.setHeader(workerHeader, answer.worker)
       yield value
     }
   } finally {
@@ -54,10 +62,10 @@ export function cutShort(response: ServerResponse): ApiError {
 }
 
 /** The whole answer. Its size is bounded by the engine, which caps `num_predict`. Throws ApiError when it failed. */
-export async function wholeAnswer(response: ServerResponse, stream: InferStream, model: string): Promise<WholeAnswer> {
+export async function wholeAnswer(response: ServerResponse, answer: Answer, model: string): Promise<WholeAnswer> {
   let text = ''
   const tokens: number[] = []
-  for await (const batch of batchesFor(response, stream)) {
+  for await (const batch of batchesFor(response, answer)) {
     for (const frame of batch) {
       if (frame.kind === 'token') {
         text += frame.text

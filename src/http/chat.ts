@@ -57,12 +57,12 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
   }
   await refuse(unsupported(fields, model), model, services)
   const work: InferWork = messages.length === 0 ? { kind: 'load' } : { kind: 'chat', messages }
-  const stream = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
+  const answer = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
   if (work.kind === 'chat' && fields.stream !== false) {
     const writer = new ChatLines(model.sent, startedMs)
-    return streamLines(reply, stream, { model: model.sent, endpoint: 'chat', writer })
+    return streamLines(reply, answer, { model: model.sent, endpoint: 'chat', writer })
   }
-  const { text, result } = await wholeAnswer(reply.raw, stream, model.sent)
+  const { text, result } = await wholeAnswer(reply.raw, answer, model.sent)
   if (work.kind === 'load') return sendJson(reply, finalObject(model.sent, '', 'load', {}))
   return sendJson(reply, finalObject(model.sent, text, result.reason, metricsOf(result, startedMs)))
 }

@@ -1,7 +1,6 @@
 /** What the routes need, by messages to this node's actors and, through them, to the others'. */
 import type { SubmitAnswer, SubmittedTask } from '../../actors/scheduler.ts'
 import { type ClusterView, listLoaded, listModels, type Resolved, resolveModel } from '../../actors/view.ts'
-import type { InferStream } from '../../protocols/infer.ts'
 import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
 import { refOf } from '../../protocols/ref.ts'
 import type { HeldModel } from '../../protocols/report.ts'
@@ -9,7 +8,7 @@ import { AskError } from '../runtime/asks.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { ApiError } from './errors.ts'
 import type { Responses } from './responses.ts'
-import type { LoadedRow, NewRequest } from './services.ts'
+import type { Answer, LoadedRow, NewRequest } from './services.ts'
 
 /** An actor of this node answers within a turn or two; this is for one that is being restarted. */
 const localAnswerMs = 5000
@@ -55,7 +54,7 @@ export class Cluster {
     }
   }
 
-  async submit(request: NewRequest, signal: AbortSignal): Promise<InferStream> {
+  async submit(request: NewRequest, signal: AbortSignal): Promise<Answer> {
     const id = this.#newId()
     const task = refOf(this.self, `node/tasks/${id}`)
     const response = this.#responses.open(id, () => this.#runtime.tell(task, { type: 'client.gone' }))
@@ -70,7 +69,7 @@ export class Cluster {
       throw new ApiError(answer.code, answer.code === 'model-not-found' ? request.model : answer.message)
     }
     if (signal.aborted) this.#runtime.tell(task, { type: 'client.gone' })
-    return response.stream
+    return response
   }
 
   /** Unique in the cluster: this node's rising number and eight random bytes. */

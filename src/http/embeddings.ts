@@ -2,14 +2,14 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import type { InferResult, InferStream } from '../../protocols/infer.ts'
+import type { InferResult } from '../../protocols/infer.ts'
 import { maxInputs } from '../../protocols/infer-request.ts'
 import { batchesFor, clientSignal, counted, cutShort, errorOf, wholeAnswer } from './answer.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { computeFields, sharedRequest } from './inference-request.ts'
 import { checkModel } from './model-check.ts'
-import type { ApiServices } from './services.ts'
+import type { Answer, ApiServices } from './services.ts'
 import { jsonType, sendJson } from './wire.ts'
 
 /** More than any model's vectors have. */
@@ -47,8 +47,8 @@ async function answerEmbed(services: ApiServices, request: FastifyRequest, reply
   const { truncate = true, dimensions = 0 } = fields
   const limit = dimensions > 0 ? { dimensions } : {}
   const work = { kind: 'embed', input, truncate, normalize: true, ...limit } as const
-  const stream = await services.submit({ ...shared, work }, signal)
-  const { vectors, result } = await collect(reply, stream, { model: model.sent, count: input.length })
+  const answer = await services.submit({ ...shared, work }, signal)
+  const { vectors, result } = await collect(reply, answer, { model: model.sent, count: input.length })
   const metrics = {
     total_duration: Math.max(1, Math.round((performance.now() - startedMs) * 1e6)),
     load_duration: Math.max(1, Math.round(result.loadNs)),
@@ -79,8 +79,8 @@ async function answerEmbeddings(services: ApiServices, request: FastifyRequest, 
     return sendJson(reply, { embedding: [] })
   }
   const work = { kind: 'embed', input: [prompt], truncate: true, normalize: false } as const
-  const stream = await services.submit({ ...shared, work }, signal)
-  const { vectors } = await collect(reply, stream, { model: model.sent, count: 1 })
+  const answer = await services.submit({ ...shared, work }, signal)
+  const { vectors } = await collect(reply, answer, { model: model.sent, count: 1 })
   return sendJson(reply, { embedding: Array.from(vectors[0] ?? []) })
 }
 
@@ -100,11 +100,11 @@ function inputOf(input: unknown): readonly string[] {
 /** The vectors in the order of the texts. Throws ApiError when one is missing or not a vector of numbers. */
 async function collect(
   reply: FastifyReply,
-  stream: InferStream,
+  answer: Answer,
   { model, count }: { readonly model: string; readonly count: number },
 ): Promise<{ readonly vectors: readonly Float32Array[]; readonly result: InferResult }> {
   const vectors = new Map<number, Float32Array>()
-  for await (const batch of batchesFor(reply.raw, stream)) {
+  for await (const batch of batchesFor(reply.raw, answer)) {
     for (const frame of batch) {
       const error = errorOf(frame, model)
       if (error !== undefined) throw error

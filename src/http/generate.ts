@@ -53,12 +53,12 @@ async function answerGenerate(services: ApiServices, request: FastifyRequest, re
   }
   await refuse(unsupported(fields, model), model, services)
   const work: InferWork = isEmpty ? { kind: 'load' } : workOf(fields)
-  const stream = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
+  const answer = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
   if (!isEmpty && fields.stream !== false) {
     const writer = new GenerateLines(model.sent, fields.raw === true, startedMs)
-    return streamLines(reply, stream, { model: model.sent, endpoint: 'generate', writer })
+    return streamLines(reply, answer, { model: model.sent, endpoint: 'generate', writer })
   }
-  const { text, tokens, result } = await wholeAnswer(reply.raw, stream, model.sent)
+  const { text, tokens, result } = await wholeAnswer(reply.raw, answer, model.sent)
   if (isEmpty) return sendJson(reply, finalObject(model.sent, '', 'load', {}))
   const rest = { ...contextOf(fields.raw === true, result, tokens), ...metricsOf(result, startedMs) }
   return sendJson(reply, finalObject(model.sent, text, result.reason, rest))

@@ -1,9 +1,10 @@
 /** Writes an answer as lines of JSON: one write per batch, no faster than the client reads. */
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
-import type { InferFrame, InferResult, InferStream } from '../../protocols/infer.ts'
+import type { InferFrame, InferResult } from '../../protocols/infer.ts'
 import { batchesFor, cutShort, errorOf } from './answer.ts'
 import type { ApiError, Endpoint } from './errors.ts'
+import type { Answer } from './services.ts'
 import { utcTime } from './time.ts'
 import { sendError } from './wire.ts'
 
@@ -31,9 +32,9 @@ export interface LineStream {
  * Streams an answer to its end. Nothing is written before the first text or the result, so that a failure before it gets
  * a status; one after it becomes the last line.
  */
-export async function streamLines(reply: FastifyReply, stream: InferStream, lines: LineStream): Promise<void> {
+export async function streamLines(reply: FastifyReply, answer: Answer, lines: LineStream): Promise<void> {
   const response = reply.raw
-  for await (const batch of batchesFor(response, stream)) {
+  for await (const batch of batchesFor(response, answer)) {
     const { text, error, ended } = linesOf(batch, lines)
     if (error !== undefined && text === '' && !response.headersSent)
       return answerBeforeLines(reply, error, lines.endpoint)

@@ -2,19 +2,22 @@
  * The open responses of this entry node, by request id: where an attempt puts its frames and a route takes them. Frames
  * pass with back-pressure and never through a mailbox; the task's machine alone puts the last one.
  */
-import type { InferFrame, InferStream, Resume } from '../../protocols/infer.ts'
+import type { InferFrame, Resume } from '../../protocols/infer.ts'
+import type { NodeId } from '../../protocols/ref.ts'
 import { Channel } from '../runtime/channel.ts'
+import type { Answer } from './services.ts'
 
 /** Frames that wait for a slow client before its worker is slowed down. */
 const maxWaitingFrames = 64
 /** Tokens of an answer that are kept for resuming it elsewhere; a longer answer cannot be resumed. */
 const maxKeptTokens = 131_072
 
-export class Response {
+export class Response implements Answer {
   readonly #channel: Channel<InferFrame>
   #onDrain: (() => void) | undefined
   #tokens: number[] = []
   #nextIndex = 0
+  #worker: NodeId | undefined
 
   constructor(onGone: () => void) {
     this.#channel = new Channel({
@@ -27,8 +30,12 @@ export class Response {
     })
   }
 
-  get stream(): InferStream {
-    return this.#channel
+  [Symbol.asyncIterator](): AsyncIterator<readonly InferFrame[]> {
+    return this.#channel[Symbol.asyncIterator]()
+  }
+
+  get worker(): NodeId | undefined {
+    return this.#worker
   }
 
   /** Index of the token that comes next. */
@@ -39,6 +46,11 @@ export class Response {
   /** Where another worker would continue; undefined before the first token and when the answer is too long to be kept. */
   get resume(): Resume | undefined {
     return this.#nextIndex > 0 && this.#tokens.length === this.#nextIndex ? { tokens: this.#tokens } : undefined
+  }
+
+  /** A worker has taken the request: what is pushed from now on is its answer. */
+  acceptedBy(worker: NodeId): void {
+    this.#worker = worker
   }
 
   /** Passes a frame on. False: the client is slow, wait for `drained` before the next. */

@@ -7,6 +7,7 @@ import type {
   StatusAnswer,
   TransitionLine,
 } from '../../protocols/operations.ts'
+import type { NodeId } from '../../protocols/ref.ts'
 import type { HeldModel, LoadedModel, ModelDetails } from '../../protocols/report.ts'
 
 /** One request as a client sent it, before anything is known about where it will run. */
@@ -27,13 +28,19 @@ export interface NewRequest {
 /** A model in some node's memory, with what `/api/ps` says about its file. */
 export type LoadedRow = LoadedModel & { readonly details: ModelDetails }
 
+/** An answer under way and who computes it. */
+export interface Answer extends InferStream {
+  /** Known from the moment a worker has accepted the request. */
+  readonly worker?: NodeId | undefined
+}
+
 /** Every method rejects with an `ApiError`; anything else is a defect and answered with 500. */
 export interface ApiServices {
   /**
    * Admits a request somewhere in the cluster. Resolves with its answer, whose last frame is `done` or `failed`; leaving
    * the loop cancels it. Rejects with `model-not-found`, `busy`, `draining`, … `signal` aborts when the client goes.
    */
-  submit(request: NewRequest, signal: AbortSignal): Promise<InferStream>
+  submit(request: NewRequest, signal: AbortSignal): Promise<Answer>
   /** One row per name over the whole cluster. */
   models(): Promise<readonly HeldModel[]>
   loaded(): Promise<readonly LoadedRow[]>

@@ -11,6 +11,7 @@ import { fromCallback } from '../runtime/logic.ts'
 export interface AttemptSink {
   readonly nextIndex: number
   readonly resume: Resume | undefined
+  acceptedBy(node: NodeId): void
   push(frame: InferFrame): boolean
   drained(): Promise<void>
 }
@@ -90,6 +91,7 @@ class Attempt {
       case 'embedding':
         return this.#carry(frame)
       case 'accepted':
+        this.#sink.acceptedBy(node)
         this.#init.onLoad(node, request.digest, frame.load)
         return true
       case 'refused': {

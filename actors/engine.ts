@@ -26,16 +26,19 @@ export interface EngineInput {
 
 /** From the process, from the data path, and from the worker. */
 export type EngineEvent =
-  | { readonly type: 'process.ready'; readonly facts: EngineFacts }
+  | { readonly type: 'process.ready'; readonly facts: EngineFacts; readonly load: number }
   | { readonly type: 'process.unusable'; readonly failure: LoadFailure }
   | { readonly type: 'process.ended'; readonly failure: Failure }
-  | { readonly type: 'request.started'; readonly keepAliveMs?: number }
-  | { readonly type: 'request.ended' }
-  | { readonly type: 'engine.keep'; readonly keepAliveMs: number }
+  /** `load` names the process that the request runs in: the end of one in an earlier process is no news to this one. */
+  | { readonly type: 'request.started'; readonly load: number; readonly keepAliveMs?: number }
+  | { readonly type: 'request.ended'; readonly load: number }
+  /** A request has waited for a frame for too long. */
+  | { readonly type: 'engine.stalled'; readonly load: number; readonly silentMs: number }
   | { readonly type: 'engine.unload' }
 
 interface EngineContext extends EngineInput {
   readonly facts: EngineFacts | undefined
+  readonly load: number
   readonly active: number
   /** When it will be unloaded if nothing more comes; -1: never. */
   readonly expiresAtMs: number
@@ -70,6 +73,14 @@ const expiry = (context: EngineContext, wallMs: number): number =>
 
 const useOf = ({ active, keepAliveMs, expiresAtMs }: EngineContext): EngineUse => ({ active, keepAliveMs, expiresAtMs })
 
+/** Whether an event of the data path is about the process that runs now. */
+const isOurs = ({ load }: EngineContext, event: EngineEvent): boolean => 'load' in event && event.load === load
+
+const hang = ({ facts }: EngineContext, silentMs: number): Failure => ({
+  name: 'EngineStalledError',
+  message: `the engine of ${facts?.name ?? 'a model'} gave no sign of life for ${Math.round(silentMs / 1000)} s`,
+})
+
 export const engineMachine = setup({
   types: { context: {} as EngineContext, events: {} as EngineEvent, input: {} as EngineInput },
   actors: {
@@ -77,12 +88,10 @@ export const engineMachine = setup({
     process: fromCallback<EngineEvent, { digest: string }>(() => {}),
   },
   actions: {
-    crash: ({ event }) => {
-      const failure =
-        event.type === 'process.ended' ? event.failure : { name: 'EngineError', message: 'the engine ended' }
-      throw Object.assign(new Error(failure.message), { name: failure.name })
+    crash: (_, { name, message }: Failure) => {
+      throw Object.assign(new Error(message), { name })
     },
-    noteReady: assign(({ event }) => (event.type === 'process.ready' ? { facts: event.facts } : {})),
+    noteReady: assign(({ event }) => (event.type === 'process.ready' ? { facts: event.facts, load: event.load } : {})),
     noteFailure: assign(({ event }) => (event.type === 'process.unusable' ? { failure: event.failure } : {})),
     tellReady: ({ context, system }) => {
       if (context.facts === undefined) return
@@ -96,27 +105,33 @@ export const engineMachine = setup({
       tellWorker(system, { type: 'engine.use', digest: context.digest, use: useOf(context) })
     },
     noteStarted: assign(({ context, event }) =>
-      event.type === 'request.started'
+      event.type === 'request.started' && event.load === context.load
         ? { active: context.active + 1, keepAliveMs: event.keepAliveMs ?? context.keepAliveMs }
         : {},
     ),
-    noteEnded: assign({ active: ({ context }) => context.active - 1 }),
-    noteKeep: assign(({ event }) => (event.type === 'engine.keep' ? { keepAliveMs: event.keepAliveMs } : {})),
+    noteEnded: assign({ active: ({ context, event }) => context.active - Number(isOurs(context, event)) }),
     planExpiry: assign({ expiresAtMs: ({ context, system }) => expiry(context, here(system).wallMs()) }),
   },
   guards: {
-    isLast: ({ context }) => context.active === 1,
+    isLast: ({ context, event }) => context.active === 1 && isOurs(context, event),
     isIdle: ({ context }) => context.active === 0,
+    isOurs: ({ context, event }) => isOurs(context, event),
     mayExpire: ({ context }) => !staysForEver(context.keepAliveMs),
   },
   delays: { keepAlive: ({ context }) => (staysForEver(context.keepAliveMs) ? maxTimerMs : context.keepAliveMs) },
 }).createMachine({
   id: 'engine',
   options: machineOptions,
-  context: ({ input }) => ({ ...input, facts: undefined, active: 0, expiresAtMs: 0, failure: undefined }),
+  context: ({ input }) => ({ ...input, facts: undefined, load: 0, active: 0, expiresAtMs: 0, failure: undefined }),
   // The process outlives the states of a loaded model, and ends with this actor, whatever ends it.
   invoke: { src: 'process', input: ({ context }) => ({ digest: context.digest }) },
-  on: { 'process.ended': { actions: 'crash' } },
+  on: {
+    'process.ended': { actions: { type: 'crash', params: ({ event }) => event.failure } },
+    'engine.stalled': {
+      guard: 'isOurs',
+      actions: { type: 'crash', params: ({ context, event }) => hang(context, event.silentMs) },
+    },
+  },
   initial: 'loading',
   states: {
     loading: {
@@ -124,7 +139,6 @@ export const engineMachine = setup({
         'process.ready': { target: 'ready', actions: ['noteReady', 'planExpiry', 'tellReady'] },
         'process.unusable': { target: 'unusable', actions: ['noteFailure', 'tellUnusable'] },
         'engine.unload': 'unloaded',
-        'engine.keep': { actions: 'noteKeep' },
       },
     },
     ready: {
@@ -135,8 +149,7 @@ export const engineMachine = setup({
           entry: ['planExpiry', 'tellUse'],
           after: { keepAlive: { guard: 'mayExpire', target: '#engine.unloaded' } },
           on: {
-            'request.started': { target: 'busy', actions: 'noteStarted' },
-            'engine.keep': { target: 'idle', reenter: true, actions: 'noteKeep' },
+            'request.started': { guard: 'isOurs', target: 'busy', actions: 'noteStarted' },
           },
         },
         busy: {
@@ -144,7 +157,6 @@ export const engineMachine = setup({
           on: {
             'request.started': { actions: 'noteStarted' },
             'request.ended': [{ guard: 'isLast', target: 'idle', actions: 'noteEnded' }, { actions: 'noteEnded' }],
-            'engine.keep': { actions: 'noteKeep' },
           },
         },
       },

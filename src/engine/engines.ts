@@ -17,6 +17,8 @@ export interface EnginesInit {
 export interface HeldEngine {
   readonly engine: LoadedEngine
   readonly ref: Ref
+  /** Names this process among all that the actor has had. */
+  readonly load: number
 }
 
 export class Engines {
@@ -50,7 +52,8 @@ export class Engines {
       const tell = (event: EngineEvent): void => {
         if (!controller.signal.aborted) sendBack(event as never)
       }
-      const running = this.#run(input.digest, here(system).self, controller.signal, tell)
+      const { self, nextId } = here(system)
+      const running = this.#run(input.digest, { ref: self, load: nextId() }, controller.signal, tell)
       return () => {
         controller.abort()
         this.#held.delete(input.digest)
@@ -62,7 +65,7 @@ export class Engines {
   /** Never rejects: what goes wrong is an event. */
   async #run(
     digest: string,
-    ref: Ref,
+    owner: Omit<HeldEngine, 'engine'>,
     signal: AbortSignal,
     tell: (event: EngineEvent) => void,
   ): Promise<LoadedEngine | undefined> {
@@ -83,10 +86,10 @@ export class Engines {
     }
     const loaded = engine as LoadedEngine
     if (signal.aborted) return loaded
-    this.#held.set(digest, { engine: loaded, ref })
+    this.#held.set(digest, { engine: loaded, ...owner })
     const { sizeBytes, sizeVramBytes, contextLength } = loaded
     const facts = { name: model.name, sizeBytes, sizeVramBytes, contextLength, slots: loaded.load().slots }
-    tell({ type: 'process.ready', facts })
+    tell({ type: 'process.ready', facts, load: owner.load })
     void loaded.ended.then((failure) => {
       if (this.#held.get(digest)?.engine === loaded) this.#held.delete(digest)
       tell({

@@ -11,11 +11,21 @@ import type { Engines, HeldEngine } from './engines.ts'
 /** How often a request that waits for its model says so: well inside the entry node's watchdog. */
 const progressMs = 1000
 
+/**
+ * How long an engine may give no frame to somebody who waits for one. It reports every chunk of a prompt and every half
+ * second in its queue, so this much silence is a hang; a very large model on a slow processor needs some of it.
+ */
+const engineStallMs = 60_000
+/** How often that is looked at: one timer per request, none per token. */
+const stallCheckMs = 5000
+
 export interface ServeInit {
   readonly engines: Engines
   /** Asks the worker for the model; resolves with why it cannot be had, if so. */
   readonly acquire: (request: InferRequest) => Promise<AcquireRefusal | undefined>
   readonly tell: (to: Ref, message: Message) => void
+  /** Default: a minute. */
+  readonly stallMs?: number
 }
 
 type Batch = readonly InferFrame[]
@@ -43,6 +53,10 @@ class Served implements AsyncIterator<Batch> {
   #frames: AsyncIterator<Batch> | undefined
   #loadNs = 0
   #left = false
+  #watchdog: NodeJS.Timeout | undefined
+  /** Since when somebody waits for the next frame; 0: nobody does. */
+  #waitingSinceMs = 0
+  #stalled = false
 
   constructor(init: ServeInit, request: InferRequest, held: HeldEngine | undefined) {
     this.#init = init
@@ -58,10 +72,12 @@ class Served implements AsyncIterator<Batch> {
       if (waiting !== undefined) return { done: false, value: [waiting] }
       if (this.#left) return { done: true, value: undefined }
     }
+    this.#waitingSinceMs = performance.now()
     const result = await (this.#frames as AsyncIterator<Batch>).next()
+    this.#waitingSinceMs = 0
     if (result.done === true) {
       this.#leave()
-      return result
+      return this.#stalled ? { done: false, value: [stalledFrame] } : result
     }
     return { done: false, value: this.#withLoad(result.value) }
   }
@@ -95,16 +111,32 @@ class Served implements AsyncIterator<Batch> {
     const { keepAliveMs } = this.#request
     this.#held = held
     this.#loadNs = (performance.now() - this.#startMs) * 1e6
-    this.#init.tell(held.ref, { type: 'request.started', ...(keepAliveMs === undefined ? {} : { keepAliveMs }) })
+    this.#init.tell(held.ref, {
+      type: 'request.started',
+      load: held.load,
+      ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+    })
     this.#frames = held.engine.infer(this.#request)[Symbol.asyncIterator]()
+    const { stallMs = engineStallMs } = this.#init
+    this.#watchdog = setInterval(() => this.#checkStall(held, stallMs), Math.min(stallCheckMs, stallMs))
+  }
+
+  /** A hung engine is its supervisor's: the actor that owns it crashes with it, and whoever waits here hears at once. */
+  #checkStall({ ref, load }: HeldEngine, stallMs: number): void {
+    const { tell } = this.#init
+    if (this.#waitingSinceMs === 0 || performance.now() - this.#waitingSinceMs < stallMs) return
+    this.#stalled = true
+    tell(ref, { type: 'engine.stalled', load, silentMs: Math.round(performance.now() - this.#waitingSinceMs) })
+    void this.#frames?.return?.()
   }
 
   /** Once, whoever ends it first. */
   #leave(): void {
     this.#left = true
+    clearInterval(this.#watchdog)
     const held = this.#held
     this.#held = undefined
-    if (held !== undefined) this.#init.tell(held.ref, { type: 'request.ended' })
+    if (held !== undefined) this.#init.tell(held.ref, { type: 'request.ended', load: held.load })
   }
 
   #withLoad(batch: Batch): Batch {
@@ -114,6 +146,11 @@ class Served implements AsyncIterator<Batch> {
 }
 
 const refusals: ReadonlySet<string> = new Set(['busy', 'draining', 'no-such-model', 'insufficient-memory'])
+const stalledFrame: InferFrame = {
+  kind: 'failed',
+  code: 'stalled',
+  message: 'the engine fell silent and is being restarted: send the request again',
+}
 const noLoad = { active: 0, waiting: 0, slots: 0 }
 
 /** An engine that was ready and is gone again is busy with restarting: the next holder may be quicker. */

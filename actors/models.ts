@@ -18,6 +18,8 @@ export interface ShowRequest {
   readonly type: 'models.show'
   readonly name: string
   readonly verbose: boolean
+  /** Where in the JSON the answer begins: a verbose one does not fit into one message. */
+  readonly offset: number
   readonly replyTo: Ref
 }
 

@@ -23,7 +23,7 @@ const helloMs = 250
 const admitMs = 5000
 /** First pause before an unreachable peer is redialled; doubles up to the last. */
 const redialMinMs = 500
-const redialMaxMs = 30_000
+const redialMaxMs = 10_000
 /** After this long unreachable a peer is forgotten, until it dials us or is found again. */
 const departAfterMs = 600_000
 

@@ -107,7 +107,7 @@ const refusal = (code: 'model-not-found' | 'busy' | 'draining', message: string)
 /** Admits one request: a task under the supervisor `tasks`, placed or queued; or the reason why not. */
 function admit(context: SchedulerContext, submitted: SubmittedTask, system: object): SubmitAnswer {
   const { spawn, watch, local, random, monotonicMs } = here(system)
-  const resolved = resolveModel(context.view, context.node, submitted.model)
+  const resolved = resolveModel(context.view, submitted.model)
   if (resolved === undefined) return refusal('model-not-found', `no reachable node holds ${submitted.model}`)
   const { digest } = resolved.model
   const queued = context.tasks.queued(digest)

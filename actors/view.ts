@@ -46,16 +46,32 @@ export interface Resolved {
  * Which version a name means: the entry node's own; else the newest in the cluster, then the lower digest.
  * A request is served by exactly this digest or refused.
  */
-export function resolveModel(view: ClusterView, self: NodeId, name: string): Resolved | undefined {
+export function resolveModel(view: ClusterView, name: string): Resolved | undefined {
   const parsed = parseModelName(name)
   if (parsed === undefined) return undefined
   const wanted = displayName(parsed).toLowerCase()
+  const known = resolvedIn(view)
+  const resolved = known.get(wanted) ?? searchModel(view, wanted)
+  if (resolved !== undefined) known.set(wanted, resolved)
+  return resolved
+}
+
+/** What was found in a view already: each request asks, and a view stays the same between two reports. */
+const resolvedNames = new WeakMap<ClusterView, Map<string, Resolved>>()
+
+function resolvedIn(view: ClusterView): Map<string, Resolved> {
+  const known = resolvedNames.get(view) ?? new Map<string, Resolved>()
+  resolvedNames.set(view, known)
+  return known
+}
+
+function searchModel(view: ClusterView, wanted: string): Resolved | undefined {
   const found = servingNodes(view).flatMap((node) =>
     modelsOf(node)
       .filter((model) => model.name.toLowerCase() === wanted)
       .map((model) => ({ node, model })),
   )
-  const best = found.toSorted((a, b) => preference(a, b, self))[0]
+  const best = found.toSorted(preference)[0]
   return best === undefined ? undefined : resolveDigest(view, best.model.digest)
 }
 
@@ -71,8 +87,8 @@ export function resolveDigest(view: ClusterView, digest: string): Resolved | und
 
 type Found = { readonly node: ClusterNode; readonly model: HeldModel }
 
-function preference(a: Found, b: Found, self: NodeId): number {
-  const own = Number(b.node.node === self) - Number(a.node.node === self)
+function preference(a: Found, b: Found): number {
+  const own = Number(b.node.state === 'self') - Number(a.node.state === 'self')
   if (own !== 0) return own
   const newer = b.model.modifiedAtMs - a.model.modifiedAtMs
   return newer !== 0 ? newer : a.model.digest.localeCompare(b.model.digest)
@@ -81,9 +97,9 @@ function preference(a: Found, b: Found, self: NodeId): number {
 const modelsOf = (node: ClusterNode): readonly HeldModel[] => node.report?.models ?? []
 
 /** One row per name over the whole cluster, each the version that the name means here; newest first. */
-export function listModels(view: ClusterView, self: NodeId): HeldModel[] {
+export function listModels(view: ClusterView): HeldModel[] {
   const names = new Set(servingNodes(view).flatMap((node) => modelsOf(node).map((model) => model.name.toLowerCase())))
-  const rows = [...names].flatMap((name) => resolveModel(view, self, name)?.model ?? [])
+  const rows = [...names].flatMap((name) => resolveModel(view, name)?.model ?? [])
   return rows.toSorted((a, b) => b.modifiedAtMs - a.modifiedAtMs || a.name.localeCompare(b.name))
 }
 

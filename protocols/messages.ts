@@ -27,8 +27,8 @@ const maxKnownPeers = 256
 const maxAddressesPerKnownPeer = 16
 /** Rows of an inspector's answer. 4,096 rows of 250 bytes fill a frame; who sends longer ones sends fewer. */
 const maxInspectedActors = 4096
-/** JSON of `/api/show`: 900 KiB leaves room for the frame around it. */
-const maxShowLength = 900 * 1024
+/** Characters of `/api/show`'s JSON in one answer: at three bytes each they fill three quarters of a frame. */
+export const maxShowPiece = 256 * 1024
 
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const name = Type.String({ maxLength: 256 })
@@ -81,7 +81,7 @@ const requests: Readonly<Record<string, RemoteMessage>> = {
   'models.show': {
     to: 'node/models',
     sender: 'member',
-    schema: Type.Object({ name, verbose: Type.Boolean() }),
+    schema: Type.Object({ name, verbose: Type.Boolean(), offset: count }),
     reply: 'models.shown',
   },
   'engine.unload': {
@@ -119,7 +119,11 @@ const replies = {
     activeTasks: count,
     uptimeMs: Type.Number({ minimum: 0 }),
   }),
-  'models.shown': Type.Object({ info: Type.Union([Type.String({ maxLength: maxShowLength }), Type.Null()]) }),
+  /** A piece of the JSON from the asked offset on, and how long it is in all; null: there is no such model. */
+  'models.shown': Type.Object({
+    piece: Type.Union([Type.String({ maxLength: maxShowPiece }), Type.Null()]),
+    totalLength: count,
+  }),
   'engine.unloaded': Type.Object({ found: Type.Boolean() }),
   'inspector.following': Type.Object({ found: Type.Boolean() }),
   'inspector.tree': Type.Object({ actors: Type.Array(inspectedActor, { maxItems: maxInspectedActors }) }),

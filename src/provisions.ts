@@ -8,7 +8,7 @@ import { inspectorMachine } from '../actors/inspector.ts'
 import { joinerMachine } from '../actors/joiner.ts'
 import { membershipMachine } from '../actors/membership.ts'
 import type { ModelCatalog } from '../actors/model-catalog.ts'
-import { modelsMachine, type ShowRequest } from '../actors/models.ts'
+import { modelsMachine } from '../actors/models.ts'
 import { networkMachine } from '../actors/network.ts'
 import { ollamaApiMachine } from '../actors/ollama-api.ts'
 import { peerMachine } from '../actors/peer.ts'
@@ -31,10 +31,10 @@ import type { Responses } from './http/responses.ts'
 import { attemptLogic } from './net/attempt.ts'
 import type { Host } from './net/host.ts'
 import { type HostLogicInit, hostLogic } from './net/host-logic.ts'
-import { here } from './runtime/here.ts'
 import { fromPromise } from './runtime/logic.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { HealthHistory } from './store/health-history.ts'
+import { showLogic } from './store/show-logic.ts'
 import { version } from './version.ts'
 
 /** Requests that wait inside a worker for each of its slots, so that none idles between two. */
@@ -93,7 +93,10 @@ export function provisions(init: ProvisionsInit): TreeInit {
     },
     joiner: joiner(() => host, log),
     joinAddresses: config.join,
-    models: { logic: models(catalog), input: { show: showLogic(catalog, log) } },
+    models: {
+      logic: models(catalog),
+      input: { show: showLogic(catalog, (error, model) => log.warn({ err: error, model }, 'cannot show the model')) },
+    },
     worker: {
       logic: workerMachine,
       input: {
@@ -258,18 +261,6 @@ function joiner(host: () => Host | undefined, log: Logger) {
 
 function models(catalog: ModelCatalog) {
   return modelsMachine.provide({ actors: { scan: fromPromise(() => catalog.list()) } })
-}
-
-/** What cannot be read is answered as not held here, and logged. */
-function showLogic(catalog: ModelCatalog, log: Logger) {
-  return fromPromise<void, ShowRequest>(async ({ input, system }) => {
-    const { name, verbose, replyTo } = input
-    const info = await catalog.show(name, verbose).catch((error: unknown) => {
-      log.warn({ err: error, model: name }, 'cannot show the model')
-      return undefined
-    })
-    here(system).tell(replyTo, { type: 'models.shown', info: info === undefined ? null : JSON.stringify(info) })
-  })
 }
 
 function listener({ config, log, listener: given }: ProvisionsInit) {

@@ -1,6 +1,13 @@
 /** What the routes need, by messages to this node's actors and, through them, to the others'. */
 import type { SubmitAnswer, SubmittedTask } from '../../actors/scheduler.ts'
-import { type ClusterView, listLoaded, listModels, type Resolved, resolveModel } from '../../actors/view.ts'
+import {
+  type ClusterNode,
+  type ClusterView,
+  listLoaded,
+  listModels,
+  type Resolved,
+  resolveModel,
+} from '../../actors/view.ts'
 import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
 import { refOf } from '../../protocols/ref.ts'
 import type { HeldModel } from '../../protocols/report.ts'
@@ -14,6 +21,8 @@ import type { Answer, LoadedRow, NewRequest } from './services.ts'
 const localAnswerMs = 5000
 /** One of another node: a round trip, and reading a model's metadata from its disk. */
 const remoteAnswerMs = 10_000
+/** Characters of one model's metadata: some fifteen times the largest vocabulary in use. */
+const maxShowLength = 128 * 1024 * 1024
 /** Longest life of a request that names no deadline. */
 const maxRequestMs = 24 * 60 * 60 * 1000
 
@@ -78,7 +87,7 @@ export class Cluster {
   }
 
   async models(): Promise<readonly HeldModel[]> {
-    return listModels(await this.view(), this.self)
+    return listModels(await this.view())
   }
 
   async loaded(): Promise<readonly LoadedRow[]> {
@@ -93,14 +102,13 @@ export class Cluster {
 
   /** The first holder that answers, this node first. */
   async show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined> {
-    const resolved = resolveModel(await this.view(), this.self, name)
+    const resolved = resolveModel(await this.view(), name)
     if (resolved === undefined) return undefined
     let failure: unknown
-    for (const node of nearestFirst(resolved, this.self)) {
+    for (const holder of nearestFirst(resolved)) {
       try {
-        const message = { type: 'models.show', name: resolved.model.name, verbose }
-        const { info } = await this.askRef(refOf(node, 'node/models'), message)
-        if (typeof info === 'string') return JSON.parse(info) as Record<string, unknown>
+        const text = await this.#showAt(holder, resolved.model.digest, verbose)
+        if (text !== undefined) return JSON.parse(text) as Record<string, unknown>
       } catch (error) {
         failure = error
       }
@@ -109,9 +117,23 @@ export class Cluster {
     return undefined
   }
 
+  /** The JSON from one holder, piece by piece; undefined when it does not hold the version after all. */
+  async #showAt({ node, report }: ClusterNode, digest: string, verbose: boolean): Promise<string | undefined> {
+    const name = report?.models.find((model) => model.digest === digest)?.name
+    let text = ''
+    for (let totalLength = 1; text.length < totalLength; ) {
+      const message = { type: 'models.show', name, verbose, offset: text.length }
+      const answer = await this.askRef(refOf(node, 'node/models'), message)
+      if (typeof answer.piece !== 'string' || answer.piece === '') return undefined
+      text += answer.piece
+      totalLength = Math.min(maxShowLength, answer.totalLength as number)
+    }
+    return text
+  }
+
   async unload(name: string): Promise<void> {
     const view = await this.view()
-    const resolved = resolveModel(view, this.self, name)
+    const resolved = resolveModel(view, name)
     if (resolved === undefined) throw new ApiError('model-not-found', name)
     const { digest } = resolved.model
     const message = { type: 'engine.unload', digest }
@@ -119,8 +141,8 @@ export class Cluster {
   }
 }
 
-function nearestFirst({ holders }: Resolved, self: NodeId): NodeId[] {
-  return holders.map(({ node }) => node).toSorted((a, b) => Number(b === self) - Number(a === self))
+function nearestFirst({ holders }: Resolved): ClusterNode[] {
+  return holders.toSorted((a, b) => Number(b.state === 'self') - Number(a.state === 'self'))
 }
 
 function submitted(request: NewRequest, id: string): SubmittedTask {

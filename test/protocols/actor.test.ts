@@ -51,7 +51,7 @@ describe('actor frames', () => {
   })
 
   it('refuse to be written above their limit', () => {
-    const message = { type: 'models.shown', info: 'x'.repeat(maxActorFrameBytes) }
+    const message = { type: 'models.shown', piece: 'x'.repeat(maxActorFrameBytes) }
     expect(() => encodeActorFrame({ kind: 'reply', ask: 1, message })).toThrow(
       expect.objectContaining({ name: 'ProtocolError', code: 'too-large' }),
     )

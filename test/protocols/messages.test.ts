@@ -25,7 +25,7 @@ const allowed: ReadonlyArray<readonly [string, Message]> = [
   [`node/peers/${me}`, { type: 'peer.goodbye' }],
   ['node/reporter', { type: 'report.request' }],
   ['node/health', { type: 'health.probe' }],
-  ['node/models', { type: 'models.show', name: 'tiny', verbose: true }],
+  ['node/models', { type: 'models.show', name: 'tiny', verbose: true, offset: 0 }],
   ['node/worker', { type: 'engine.unload', digest: 'a'.repeat(64) }],
   ['node/inspector', { type: 'inspector.snapshot' }],
   ['node/inspector', { type: 'inspector.follow', path: 'node/peers', subscriber: `${me}/node/inspector/1` }],
@@ -94,8 +94,8 @@ describe('the table of replies', () => {
   it.each([
     ['report.request', { type: 'report.full', report }],
     ['health.probe', { type: 'health.state', state: 'draining', activeTasks: 0, uptimeMs: 1.5 }],
-    ['models.show', { type: 'models.shown', info: null }],
-    ['models.show', { type: 'models.shown', info: 'x'.repeat(900 * 1024) }],
+    ['models.show', { type: 'models.shown', piece: null, totalLength: 0 }],
+    ['models.show', { type: 'models.shown', piece: 'x'.repeat(256 * 1024), totalLength: 256 * 1024 }],
     ['engine.unload', { type: 'engine.unloaded', found: true }],
     ['inspector.follow', { type: 'inspector.following', found: true }],
     ['inspector.snapshot', { type: 'inspector.tree', actors: [row, { ...row, lastExit: 'crash: boom' }] }],
@@ -111,7 +111,7 @@ describe('the table of replies', () => {
 
   it('refuses an answer of another shape', () => {
     expect(checkReply('engine.unload', { type: 'engine.unloaded', found: 'yes' })?.code).toBe('shape')
-    expect(checkReply('models.show', { type: 'models.shown', info: 'x'.repeat(900 * 1024 + 1) })?.code).toBe('shape')
+    expect(checkReply('models.show', { type: 'models.shown', piece: 'x'.repeat(256 * 1024 + 1), totalLength: 1 })?.code).toBe('shape')
     const actors = new Array(4097).fill(row)
     expect(checkReply('inspector.snapshot', { type: 'inspector.tree', actors })?.code).toBe('shape')
   })

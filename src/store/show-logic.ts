@@ -1,0 +1,34 @@
+/** Answers `models.show`, piece by piece: a verbose answer has megabytes of vocabulary. */
+import type { ModelCatalog } from '../../actors/model-catalog.ts'
+import type { ShowRequest } from '../../actors/models.ts'
+import { maxShowPiece } from '../../protocols/messages.ts'
+import { here } from '../runtime/here.ts'
+import { fromPromise } from '../runtime/logic.ts'
+
+/** What cannot be read is answered as not held here, and told to `onError`. */
+export function showLogic(catalog: ModelCatalog, onError: (error: unknown, model: string) => void) {
+  // The asker comes back at once for the next piece: one text is remembered between two pieces, and no more.
+  let last: { readonly key: string; readonly text: string } | undefined
+  const textOf = async (name: string, verbose: boolean): Promise<string | undefined> => {
+    const info = await catalog.show(name, verbose)
+    return info === undefined ? undefined : JSON.stringify(info)
+  }
+  return fromPromise<void, ShowRequest>(async ({ input, system }) => {
+    const { name, verbose, offset, replyTo } = input
+    const key = `${name} ${verbose}`
+    const remembered = offset > 0 && last?.key === key ? last.text : undefined
+    const text = remembered ?? (await textOf(name, verbose).catch((error: unknown) => void onError(error, name)))
+    const piece = text === undefined ? null : pieceOf(text, offset)
+    const isLast = text === undefined || piece === null || offset + piece.length >= text.length
+    last = isLast ? undefined : { key, text }
+    here(system).tell(replyTo, { type: 'models.shown', piece, totalLength: text?.length ?? 0 })
+  })
+}
+
+/** Never ends between the two halves of a character outside the basic plane. */
+function pieceOf(text: string, offset: number): string {
+  const end = Math.min(text.length, offset + maxShowPiece)
+  const last = text.charCodeAt(end - 1)
+  const isHalf = end < text.length && last >= 0xd800 && last < 0xdc00
+  return text.slice(offset, isHalf ? end - 1 : end)
+}

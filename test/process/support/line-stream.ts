@@ -18,13 +18,15 @@ export class LineStream {
   readonly lines: Line[] = []
   /** Milliseconds on `performance.now()` when the last byte came. */
   endedMs = Number.NaN
+  /** In how many pieces the network brought it. */
+  chunks = 0
   readonly #lines: AsyncGenerator<Line>
   readonly #abort: AbortController
 
   private constructor(response: Response, abort: AbortController) {
     this.status = response.status
     this.contentType = response.headers.get('content-type')
-    this.#lines = linesOf(response)
+    this.#lines = this.#linesOf(response)
     this.#abort = abort
   }
 
@@ -56,21 +58,22 @@ export class LineStream {
   abort(): void {
     this.#abort.abort()
   }
+
+  async *#linesOf(response: Response): AsyncGenerator<Line, undefined> {
+    const decoder = new TextDecoder()
+    let rest = ''
+    for await (const chunk of response.body ?? []) {
+      this.chunks += 1
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) yield JSON.parse(line) as Line
+    }
+    if (rest !== '') throw new Error(`the answer ended within a line: ${rest}`)
+    return undefined
+  }
 }
 
 /** The text of a whole answer. */
 export function textOf(lines: readonly Line[]): string {
   return lines.map(({ response, message }) => response ?? message?.content ?? '').join('')
-}
-
-async function* linesOf(response: Response): AsyncGenerator<Line, undefined> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of response.body ?? []) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) yield JSON.parse(line) as Line
-  }
-  if (rest !== '') throw new Error(`the answer ended within a line: ${rest}`)
-  return undefined
 }

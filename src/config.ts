@@ -196,11 +196,11 @@ export const settings = {
   },
   simTokensPerSecond: {
     name: 'sim-tokens-per-second',
-    kind: kind.wholeNumber(1, 1_000_000),
+    kind: kind.wholeNumber(0, 1_000_000),
     fallback: '50',
     unit: 'tokens/s',
     argument: 'COUNT',
-    description: 'speed of the sim engine, for each request',
+    description: 'speed of the sim engine, for each request; 0 is as fast as the client takes them',
   },
   config: {
     name: 'config',

@@ -112,7 +112,9 @@ function withGossip(roster: Roster, from: NodeId, decoded: FullReport | ReportDe
 }
 
 function withHeartbeat(roster: Roster, node: NodeId, version: number): Roster {
-  const isBehind = version > (roster.view.get(node)?.report?.version ?? 0)
+  const row = roster.view.get(node)
+  if (row === undefined) return roster // Told before its actor ended, heard after.
+  const isBehind = version > (row.report?.version ?? 0)
   if (!isBehind && !roster.behind.has(node)) return roster
   const behind = new Map(roster.behind)
   if (isBehind) behind.set(node, version)

@@ -36,7 +36,7 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
     request.once('error', () => reject(new ApiError('cancelled')))
     request.once('close', () => {
       clearTimeout(timer)
-      reject(new ApiError('cancelled'))
+      if (!request.complete) reject(new ApiError('cancelled'))
     })
     if (Number(request.headers['content-length']) > maxBodyBytes) tooLarge()
   })

@@ -55,6 +55,8 @@ export interface EngineUse {
 
 /** What the worker hears. */
 export type EngineNews =
+  /** A new incarnation has begun: the first, or one after a crash. */
+  | { readonly type: 'engine.loading'; readonly digest: string }
   | { readonly type: 'engine.ready'; readonly digest: string; readonly facts: EngineFacts; readonly use: EngineUse }
   | { readonly type: 'engine.unusable'; readonly digest: string; readonly failure: LoadFailure }
   | { readonly type: 'engine.use'; readonly digest: string; readonly use: EngineUse }
@@ -93,6 +95,9 @@ export const engineMachine = setup({
     },
     noteReady: assign(({ event }) => (event.type === 'process.ready' ? { facts: event.facts, load: event.load } : {})),
     noteFailure: assign(({ event }) => (event.type === 'process.unusable' ? { failure: event.failure } : {})),
+    tellLoading: ({ context, system }) => {
+      tellWorker(system, { type: 'engine.loading', digest: context.digest })
+    },
     tellReady: ({ context, system }) => {
       if (context.facts === undefined) return
       tellWorker(system, { type: 'engine.ready', digest: context.digest, facts: context.facts, use: useOf(context) })
@@ -135,6 +140,7 @@ export const engineMachine = setup({
   initial: 'loading',
   states: {
     loading: {
+      entry: 'tellLoading',
       on: {
         'process.ready': { target: 'ready', actions: ['noteReady', 'planExpiry', 'tellReady'] },
         'process.unusable': { target: 'unusable', actions: ['noteFailure', 'tellUnusable'] },

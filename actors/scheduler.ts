@@ -11,7 +11,15 @@ import type { ActorDown } from '../src/runtime/watches.ts'
 import { type Placement, type Strategy, unsaturated } from './placement.ts'
 import type { Refusal, TaskInput } from './task.ts'
 import { TaskTable } from './task-table.ts'
-import { type ClusterNode, type ClusterView, loadedOn, type Resolved, resolveDigest, resolveModel } from './view.ts'
+import {
+  absentHolders,
+  type ClusterNode,
+  type ClusterView,
+  loadedOn,
+  type Resolved,
+  resolveDigest,
+  resolveModel,
+} from './view.ts'
 
 /** Requests sent to a holder whose slots are unknown, before the others wait here. */
 const unknownWindow = 8
@@ -46,7 +54,9 @@ export interface SubmittedTask {
 /** Answers `task.submit`. */
 export type SubmitAnswer =
   | { readonly type: 'task.accepted'; readonly task: Ref }
-  | { readonly type: 'task.refused'; readonly code: 'model-not-found' | 'busy' | 'draining'; readonly message: string }
+  | { readonly type: 'task.refused'; readonly code: SubmitRefusal; readonly message: string }
+
+type SubmitRefusal = 'model-not-found' | 'holders-gone' | 'busy' | 'draining'
 
 interface TaskNews {
   readonly task: Ref
@@ -98,17 +108,27 @@ function requestOf(task: SubmittedTask, digest: string): InferRequest {
   return { id, traceId, model, digest, work, options, remainingMs: limitMs, ...keepAlive }
 }
 
-const refusal = (code: 'model-not-found' | 'busy' | 'draining', message: string): SubmitAnswer => ({
+const refusal = (code: SubmitRefusal, message: string): SubmitAnswer => ({
   type: 'task.refused',
   code,
   message,
 })
 
+/** A model that nobody knows is not found; one whose holders are away may come back. */
+function unresolved({ view }: SchedulerContext, model: string): SubmitAnswer {
+  const away = absentHolders(view, model).map(({ report, node, state }) => `${report?.name ?? node} (${state})`)
+  if (away.length === 0) return refusal('model-not-found', model)
+  return refusal(
+    'holders-gone',
+    `model '${model}' is held only by ${away.join(', ')}: start that node, or import it here`,
+  )
+}
+
 /** Admits one request: a task under the supervisor `tasks`, placed or queued; or the reason why not. */
 function admit(context: SchedulerContext, submitted: SubmittedTask, system: object): SubmitAnswer {
   const { spawn, watch, local, random, monotonicMs } = here(system)
   const resolved = resolveModel(context.view, submitted.model)
-  if (resolved === undefined) return refusal('model-not-found', `no reachable node holds ${submitted.model}`)
+  if (resolved === undefined) return unresolved(context, submitted.model)
   const { digest } = resolved.model
   const queued = context.tasks.queued(digest)
   const plan = queued > 0 ? [] : planFor(context, resolved, random)

@@ -75,6 +75,17 @@ function searchModel(view: ClusterView, wanted: string): Resolved | undefined {
   return best === undefined ? undefined : resolveDigest(view, best.model.digest)
 }
 
+/** Nodes that hold a model of this name but cannot be given work now: why a known model cannot be served. */
+export function absentHolders(view: ClusterView, name: string): ClusterNode[] {
+  const parsed = parseModelName(name)
+  if (parsed === undefined) return []
+  const wanted = displayName(parsed).toLowerCase()
+  const serving = new Set(servingNodes(view))
+  return [...view.values()].filter(
+    (node) => !serving.has(node) && modelsOf(node).some((model) => model.name.toLowerCase() === wanted),
+  )
+}
+
 /** Who can serve a model version; undefined when no reachable node holds it. */
 export function resolveDigest(view: ClusterView, digest: string): Resolved | undefined {
   const found = servingNodes(view).flatMap((holder) => {

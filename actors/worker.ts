@@ -126,10 +126,10 @@ export const workerMachine = setup({
           }
         : {},
     ),
-    /** A restarted engine is a new incarnation: watched again (watching twice is watching once). */
+    /** A restarted engine is a new incarnation, watched again from its beginning: it may end before it is ready. */
     watchEngine: ({ event, system }) => {
       const { watch, local } = here(system)
-      if (event.type === 'engine.ready') watch(local(enginePath(event.digest)))
+      if (event.type === 'engine.loading') watch(local(enginePath(event.digest)))
     },
     noteUnusable: assign(({ context, event }) =>
       event.type === 'engine.unusable'
@@ -205,7 +205,8 @@ export const workerMachine = setup({
   options: machineOptions,
   context: ({ input }) => ({ ...input, engines: new Map(), reported: [], drainers: [] }),
   on: {
-    'engine.ready': { actions: ['tellWaiters', 'noteReady', 'watchEngine', ...settle] },
+    'engine.loading': { actions: 'watchEngine' },
+    'engine.ready': { actions: ['tellWaiters', 'noteReady', ...settle] },
     'engine.unusable': [
       { guard: 'isFixable', actions: ['evictFor', 'noteEvictFor'] },
       { actions: ['tellWaiters', 'noteUnusable', ...settle] },

@@ -75,7 +75,7 @@ export class Cluster {
     )) as SubmitAnswer & Message
     if (answer.type === 'task.refused') {
       this.#responses.forget(id)
-      throw new ApiError(answer.code, answer.code === 'model-not-found' ? request.model : answer.message)
+      throw new ApiError(answer.code, answer.message)
     }
     if (signal.aborted) this.#runtime.tell(task, { type: 'client.gone' })
     return response

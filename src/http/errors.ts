@@ -13,6 +13,7 @@ type OwnCode =
   | 'model-missing'
   | 'model-name-invalid'
   | 'model-not-found'
+  | 'holders-gone'
   | 'cloud-disabled'
   | 'not-supported'
   | 'invalid-format'
@@ -54,6 +55,7 @@ const rows: Readonly<Record<ErrorCode, Row>> = {
   },
   'model-name-invalid': { status: 400, words: () => 'invalid model name' },
   'model-not-found': { status: 404, words: notFoundWords },
+  'holders-gone': { status: 503 },
   'cloud-disabled': { status: 403, words: () => 'ollama cloud is disabled: remote model is unavailable' },
   'not-supported': { status: 400 },
   'invalid-format': { status: 500 },

@@ -116,7 +116,9 @@ const refusal = (code: SubmitRefusal, message: string): SubmitAnswer => ({
 
 /** A model that nobody knows is not found; one whose holders are away may come back. */
 function unresolved({ view }: SchedulerContext, model: string): SubmitAnswer {
-  const away = absentHolders(view, model).map(({ report, node, state }) => `${report?.name ?? node} (${state})`)
+  const away = absentHolders(view, model).map(({ report, node, state }) => {
+    return `${report?.name ?? node} (${state === 'healthy' ? 'shutting down' : state})`
+  })
   if (away.length === 0) return refusal('model-not-found', model)
   return refusal(
     'holders-gone',

@@ -14,6 +14,8 @@ export interface Line {
 export class LineStream {
   readonly status: number
   readonly contentType: string | null
+  /** Peer id of the node that computes the answer. */
+  readonly worker: string | null
   /** What has come so far. */
   readonly lines: Line[] = []
   /** Milliseconds on `performance.now()` when the last byte came. */
@@ -26,6 +28,7 @@ export class LineStream {
   private constructor(response: Response, abort: AbortController) {
     this.status = response.status
     this.contentType = response.headers.get('content-type')
+    this.worker = response.headers.get('x-omx-node')
     this.#lines = this.#linesOf(response)
     this.#abort = abort
   }
@@ -68,7 +71,9 @@ export class LineStream {
       rest = lines.pop() ?? ''
       for (const line of lines) yield JSON.parse(line) as Line
     }
-    if (rest !== '') throw new Error(`the answer ended within a line: ${rest}`)
+    // An answer that failed before its first line is one JSON object.
+    if (rest !== '' && !response.ok) yield JSON.parse(rest) as Line
+    else if (rest !== '') throw new Error(`the answer ended within a line: ${rest}`)
     return undefined
   }
 }

@@ -2,6 +2,9 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 
+/** The kernel's unit of CPU time, as it shows it to programs: 100 a second on every architecture of today. */
+const msPerTick = 10
+
 export interface ProcessRow {
   readonly pid: number
   readonly command: string
@@ -34,4 +37,19 @@ function readIfThere(path: string): string | undefined {
   } catch {
     return undefined // It has ended meanwhile.
   }
+}
+
+/** CPU time that a process has used, all threads, in ms; undefined where the system does not say. */
+export function cpuMsOf(pid: number): number | undefined {
+  const stat = readIfThere(`/proc/${pid}/stat`)
+  if (stat === undefined) return undefined
+  // The second field is the name in parentheses and may hold anything; user and system time are the 14th and 15th.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * msPerTick
+}
+
+/** Resident memory of a process in bytes; undefined where the system does not say. */
+export function residentBytesOf(pid: number): number | undefined {
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readIfThere(`/proc/${pid}/status`) ?? '')?.[1]
+  return kibibytes === undefined ? undefined : Number(kibibytes) * 1024
 }

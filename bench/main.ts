@@ -1,0 +1,77 @@
+/**
+ * `npm run bench`: measures and writes bench/RESULTS.md. `-- --smoke` runs one quick round of everything and writes
+ * nothing; `-- --rounds N` and `-- --only SECTION` do less or more; `-- --profile DIR` leaves CPU profiles of the nodes
+ * under load.
+ */
+import { writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { entryOverhead } from './sections/entry-overhead.ts'
+import { relay } from './sections/relay.ts'
+import { BenchContext } from './support/context.ts'
+import { loadAverage } from './support/machine.ts'
+import { type Measured, reportOf, sectionText, verdictTable } from './support/report.ts'
+
+const sections = [entryOverhead, relay]
+const results = new URL('RESULTS.md', import.meta.url)
+
+/** Fewer say nothing about the spread. */
+const defaultRounds = 7
+/** A night. */
+const maxRounds = 1000
+
+interface Options {
+  readonly rounds: number
+  readonly smoke: boolean
+  readonly only: string | undefined
+  readonly profile: string | undefined
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      smoke: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      only: { type: 'string' },
+      profile: { type: 'string' },
+    },
+  })
+  const rounds = Number(values.rounds ?? (values.smoke ? 1 : defaultRounds))
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > maxRounds) {
+    throw new Error(`--rounds ${values.rounds}: expected a whole number from 1 to ${maxRounds}`)
+  }
+  if (values.only !== undefined && !sections.some(({ name }) => name === values.only)) {
+    throw new Error(`--only ${values.only}: expected one of ${sections.map(({ name }) => name).join(', ')}`)
+  }
+  return { rounds, smoke: values.smoke, only: values.only, profile: values.profile }
+}
+
+async function bench({ rounds, only, smoke }: Options, context: BenchContext): Promise<void> {
+  const startMs = performance.now()
+  const loadBefore = loadAverage()
+  const measured: Measured[] = []
+  for (const section of sections) {
+    if (only !== undefined && section.name !== only) continue
+    process.stderr.write(`${section.title} …\n`)
+    const result = await section.run(context)
+    await context.endSection()
+    measured.push({ section, result })
+    process.stdout.write(`${sectionText(section, result)}\n\n${verdictTable(result.verdicts)}\n\n`)
+  }
+  if (smoke || only !== undefined) return
+  const minutes = Math.ceil((performance.now() - startMs) / 60_000)
+  writeFileSync(results, reportOf({ rounds, loadBefore, cores: availableParallelism(), minutes }, measured))
+  process.stderr.write('written to bench/RESULTS.md\n')
+}
+
+const options = readOptions()
+const context = new BenchContext({ rounds: options.rounds, smoke: options.smoke, profileFolder: options.profile })
+process.once('exit', () => context.kill())
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
+try {
+  await bench(options, context)
+  process.exit(0)
+} catch (error) {
+  process.stderr.write(`the benchmark failed: ${(error as Error).stack}\n${context.logs()}`)
+  process.exit(1)
+}

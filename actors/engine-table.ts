@@ -32,6 +32,11 @@ export function withoutRow(table: EngineTable, digest: string): EngineTable {
   return rest
 }
 
+/** A version has left memory, or its process has: who waited for its room need not any more. */
+export function withRoomOf(table: EngineTable, digest: string): EngineTable {
+  return new Map([...table].map(([key, row]) => [key, row.after === digest ? { ...row, after: undefined } : row]))
+}
+
 /** One more who waits for a version; it is wanted from now on, if it is not on its way already. */
 export function withWaiter(table: EngineTable, digest: string, waiter: Ref, keepAliveMs: number): EngineTable {
   const row = table.get(digest)
@@ -60,7 +65,7 @@ export function evictable(table: EngineTable): string | undefined {
 /** What to start and what to unload, so that what is wanted finds room among `maxLoaded`. */
 export function decide(table: EngineTable, maxLoaded: number): { start: string[]; evict: string[] } {
   const rows = [...table]
-  const wanted = rows.filter(([, { state, after }]) => state === 'wanted' && (after === undefined || !table.has(after)))
+  const wanted = rows.filter(([, { state, after }]) => state === 'wanted' && after === undefined)
   const room = maxLoaded - rows.filter(([, { state }]) => state !== 'wanted').length
   const start = wanted.slice(0, Math.max(0, room)).map(([digest]) => digest)
   const leaving = rows.filter(([, { state }]) => state === 'leaving').length

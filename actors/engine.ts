@@ -1,5 +1,5 @@
 /**
- * One model in this node's memory: loading → ready (idle ⇄ busy) → unloading. Owns the engine process: when that dies,
+ * One model in this node's memory: loading → ready (fresh → busy ⇄ idle) → unloading. Owns the engine process: when that dies,
  * this actor crashes with it and the supervisor `engines` starts it anew, with backoff. A model that cannot be loaded
  * is no crash: trying again at once would not help.
  */
@@ -70,8 +70,13 @@ function tellWorker(system: object, news: EngineNews): void {
 const maxTimerMs = 2 ** 31 - 1
 const staysForEver = (keepAliveMs: number): boolean => keepAliveMs < 0 || keepAliveMs > maxTimerMs
 
-const expiry = (context: EngineContext, wallMs: number): number =>
-  staysForEver(context.keepAliveMs) ? -1 : wallMs + context.keepAliveMs
+const timerOf = (keepMs: number): number => (staysForEver(keepMs) ? maxTimerMs : keepMs)
+const expiry = (keepMs: number, wallMs: number): number => (staysForEver(keepMs) ? -1 : wallMs + keepMs)
+
+/** Who had the model loaded is on the way with a request, also one that wants it gone right after. */
+const firstUseMs = 5000
+const firstKeepMs = ({ keepAliveMs }: EngineContext): number =>
+  staysForEver(keepAliveMs) ? keepAliveMs : Math.max(keepAliveMs, firstUseMs)
 
 const useOf = ({ active, keepAliveMs, expiresAtMs }: EngineContext): EngineUse => ({ active, keepAliveMs, expiresAtMs })
 
@@ -115,7 +120,10 @@ export const engineMachine = setup({
         : {},
     ),
     noteEnded: assign({ active: ({ context, event }) => context.active - Number(isOurs(context, event)) }),
-    planExpiry: assign({ expiresAtMs: ({ context, system }) => expiry(context, here(system).wallMs()) }),
+    planExpiry: assign({ expiresAtMs: ({ context, system }) => expiry(context.keepAliveMs, here(system).wallMs()) }),
+    planFirstExpiry: assign({
+      expiresAtMs: ({ context, system }) => expiry(firstKeepMs(context), here(system).wallMs()),
+    }),
   },
   guards: {
     isLast: ({ context, event }) => context.active === 1 && isOurs(context, event),
@@ -123,7 +131,10 @@ export const engineMachine = setup({
     isOurs: ({ context, event }) => isOurs(context, event),
     mayExpire: ({ context }) => !staysForEver(context.keepAliveMs),
   },
-  delays: { keepAlive: ({ context }) => (staysForEver(context.keepAliveMs) ? maxTimerMs : context.keepAliveMs) },
+  delays: {
+    keepAlive: ({ context }) => timerOf(context.keepAliveMs),
+    firstKeep: ({ context }) => timerOf(firstKeepMs(context)),
+  },
 }).createMachine({
   id: 'engine',
   options: machineOptions,
@@ -142,15 +153,20 @@ export const engineMachine = setup({
     loading: {
       entry: 'tellLoading',
       on: {
-        'process.ready': { target: 'ready', actions: ['noteReady', 'planExpiry', 'tellReady'] },
+        'process.ready': { target: 'ready', actions: ['noteReady', 'planFirstExpiry', 'tellReady'] },
         'process.unusable': { target: 'unusable', actions: ['noteFailure', 'tellUnusable'] },
         'engine.unload': 'unloaded',
       },
     },
     ready: {
-      initial: 'idle',
+      initial: 'fresh',
       on: { 'engine.unload': [{ guard: 'isIdle', target: 'unloaded' }, { target: 'unloading' }] },
       states: {
+        /** Not used yet. */
+        fresh: {
+          after: { firstKeep: { guard: 'mayExpire', target: '#engine.unloaded' } },
+          on: { 'request.started': { guard: 'isOurs', target: 'busy', actions: 'noteStarted' } },
+        },
         idle: {
           entry: ['planExpiry', 'tellUse'],
           after: { keepAlive: { guard: 'mayExpire', target: '#engine.unloaded' } },

@@ -9,7 +9,16 @@ import { here } from '../src/runtime/here.ts'
 import { type AnyActorLogic, assign, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
 import type { EngineInput, EngineNews, LoadFailure } from './engine.ts'
-import { decide, type EngineTable, evictable, withoutRow, withRow, withWaiter } from './engine-table.ts'
+import {
+  decide,
+  type EngineRow,
+  type EngineTable,
+  evictable,
+  withoutRow,
+  withRoomOf,
+  withRow,
+  withWaiter,
+} from './engine-table.ts'
 
 /** Requests that may wait for one model to be loaded. */
 const maxWaiters = 512
@@ -44,19 +53,21 @@ type WorkerEvent =
   | Acquire
   | EngineNews
   | ActorDown
+  | { readonly type: 'engine.down'; readonly digest: string; readonly hasCrashed: boolean }
   | { readonly type: 'engine.unload'; readonly digest: string; readonly replyTo: Ref }
   /** Answered with `drained` when nothing runs any more. */
   | { readonly type: 'drain'; readonly replyTo: Ref }
 
 interface WorkerContext extends WorkerInput {
   readonly engines: EngineTable
-  /** What was last reported. */
-  readonly reported: readonly LoadedModel[]
+  /** What was last reported; undefined: nothing yet, so that what an earlier incarnation said may still stand. */
+  readonly reported: readonly LoadedModel[] | undefined
   /** Who waits for the end of the drain. */
   readonly drainers: readonly Ref[]
 }
 
-const enginePath = (digest: string): string => `node/engines/${digest}`
+const enginesPath = 'node/engines'
+const enginePath = (digest: string): string => `${enginesPath}/${digest}`
 const digestOf = (ref: Ref): string => ref.slice(ref.lastIndexOf('/') + 1)
 
 function loadedModels({ engines, loadOf }: WorkerContext): LoadedModel[] {
@@ -66,6 +77,9 @@ function loadedModels({ engines, loadOf }: WorkerContext): LoadedModel[] {
     return [{ digest, ...facts, expiresAtMs, active, waiting, slots }]
   })
 }
+
+/** Also while it is on its way there or out; not while it waits for room. */
+const isInMemory = (row: EngineRow | undefined): boolean => row !== undefined && row.state !== 'wanted'
 
 /** A model that does not fit is tried again once an idle one has left. */
 function afterEviction(context: WorkerContext, failure: LoadFailure): string | undefined {
@@ -97,8 +111,9 @@ export const workerMachine = setup({
       for (const digest of start) {
         const keepAliveMs = context.engines.get(digest)?.keepAliveMs ?? context.keepAliveMs
         const input: EngineInput = { digest, keepAliveMs }
-        watch(spawn({ id: digest, logic: context.engine, input }, local('node/engines')))
+        watch(spawn({ id: digest, logic: context.engine, input }, local(enginesPath)))
       }
+      if (start.length > 0) watch(local(enginesPath))
     },
     noteFill: assign({
       engines: ({ context }) => {
@@ -153,24 +168,41 @@ export const workerMachine = setup({
       if (event.type !== 'engine.use') return {}
       return { engines: withRow(context.engines, event.digest, event.use) }
     }),
+    /**
+     * A notice overtakes what the engine said before it ended; by way of our own mailbox it comes after that. Without the
+     * supervisor nothing that is known here holds: this actor ends with it, and both start anew.
+     */
+    queueDown: ({ event, system }) => {
+      if (event.type !== 'actor.down') return
+      const { tell, self, local } = here(system)
+      const hasCrashed = event.exit.kind === 'crash'
+      if (event.ref === local(enginesPath)) {
+        if (hasCrashed) throw new Error('the supervisor of the engines has given up')
+        return
+      }
+      const news = { type: 'engine.down', digest: digestOf(event.ref), hasCrashed }
+      if (!tell(self, news)) throw new Error(`no room to hear that the engine of ${news.digest} has ended`)
+    },
     noteDown: assign(({ context, event }) => {
-      if (event.type !== 'actor.down') return {}
-      const digest = digestOf(event.ref)
-      if (event.exit.kind === 'crash')
-        return { engines: withRow(context.engines, digest, { state: 'loading', active: 0 }) }
-      const isWanted = (context.engines.get(digest)?.waiters.length ?? 0) > 0
+      if (event.type !== 'engine.down') return {}
+      const { digest, hasCrashed } = event
+      const engines = withRoomOf(context.engines, digest)
+      if (hasCrashed) return { engines: withRow(engines, digest, { state: 'loading', active: 0 }) }
+      const isWanted = (engines.get(digest)?.waiters.length ?? 0) > 0
       const change = { state: 'wanted', active: 0, facts: undefined } as const
-      return { engines: isWanted ? withRow(context.engines, digest, change) : withoutRow(context.engines, digest) }
+      return { engines: isWanted ? withRow(engines, digest, change) : withoutRow(engines, digest) }
     }),
     unload: ({ context, event, system }) => {
       if (event.type !== 'engine.unload') return
       const { tell, local } = here(system)
-      const found = context.engines.has(event.digest)
+      const found = isInMemory(context.engines.get(event.digest))
       if (found) tell(local(enginePath(event.digest)), { type: 'engine.unload' })
       tell(event.replyTo, { type: 'engine.unloaded', found })
     },
     noteUnload: assign(({ context, event }) =>
-      event.type === 'engine.unload' ? { engines: withRow(context.engines, event.digest, { state: 'leaving' }) } : {},
+      event.type === 'engine.unload' && isInMemory(context.engines.get(event.digest))
+        ? { engines: withRow(context.engines, event.digest, { state: 'leaving' }) }
+        : {},
     ),
     report: ({ context, system }) => {
       const { tell, local } = here(system)
@@ -186,6 +218,7 @@ export const workerMachine = setup({
     answerDrained: ({ context, system }) => {
       for (const drainer of context.drainers) here(system).tell(drainer, { type: 'drained' })
     },
+    forgetDrainers: assign({ drainers: [] }),
   },
   guards: {
     isReady: ({ context, event }) =>
@@ -203,7 +236,7 @@ export const workerMachine = setup({
 }).createMachine({
   id: 'worker',
   options: machineOptions,
-  context: ({ input }) => ({ ...input, engines: new Map(), reported: [], drainers: [] }),
+  context: ({ input }) => ({ ...input, engines: new Map(), reported: undefined, drainers: [] }),
   on: {
     'engine.loading': { actions: 'watchEngine' },
     'engine.ready': { actions: ['tellWaiters', 'noteReady', ...settle] },
@@ -218,7 +251,8 @@ export const workerMachine = setup({
       { actions: 'noteUse' },
     ],
     'engine.unload': { actions: ['unload', 'noteUnload', 'report', 'noteReport'] },
-    'actor.down': { actions: ['noteDown', ...settle] },
+    'actor.down': { actions: 'queueDown' },
+    'engine.down': { actions: ['noteDown', ...settle] },
   },
   initial: 'serving',
   states: {
@@ -254,8 +288,9 @@ export const workerMachine = setup({
       },
     },
     drained: {
-      entry: 'answerDrained',
+      entry: ['answerDrained', 'forgetDrainers'],
       on: {
+        drain: { target: 'drained', reenter: true, actions: 'keepDrainer' },
         'worker.acquire': {
           actions: { type: 'refuse', params: { code: 'draining', message: 'this node is shutting down' } },
         },

@@ -35,6 +35,8 @@ export interface SchedulerInput {
   /** The task machine with its attempt. */
   readonly task: AnyActorLogic
   readonly strategy: Strategy
+  /** What a loaded engine of this node is doing now. */
+  readonly loadOf: (digest: string) => WorkerLoad | undefined
   /** Requests that may wait for one model. */
   readonly maxQueue: number
 }
@@ -87,15 +89,33 @@ function windowOf(node: ClusterNode, digest: string): number {
   return slots === undefined ? unknownWindow : slots * windowPerSlot
 }
 
+/** Requests that a holder has, from anywhere: this node's engine is asked, of the others it is what they last said. */
+function requestsAt(context: SchedulerContext, holder: ClusterNode, digest: string): number {
+  const isHere = holder.node === context.node
+  const heard = context.heard.get(heardKey(holder.node, digest))
+  const load = isHere ? context.loadOf(digest) : (heard ?? loadedOn(holder, digest))
+  return load === undefined ? 0 : load.active + load.waiting
+}
+
+/** What a worker said of itself counts a request of ours that has ended since. */
+function noteEnd({ heard }: SchedulerContext, node: NodeId, digest: string): void {
+  const load = heard.get(heardKey(node, digest))
+  if (load === undefined) return
+  const fromWaiting = load.waiting > 0 ? 1 : 0
+  const active = Math.max(0, load.active - 1 + fromWaiting)
+  heard.set(heardKey(node, digest), { ...load, active, waiting: load.waiting - fromWaiting })
+}
+
+const heardKey = (node: NodeId, digest: string): string => `${node}/${digest}`
+
 /** The holders in the order in which they are to be tried; empty when none has room. */
 function planFor(context: SchedulerContext, { model, holders }: Resolved, random: () => number): Placement[] {
   const candidates = holders.map((holder) => {
-    const loaded = context.heard.get(`${holder.node}/${model.digest}`) ?? loadedOn(holder, model.digest)
     return {
       node: holder.node,
       local: holder.node === context.node,
       outstanding: context.tasks.outstanding(holder.node),
-      reported: loaded === undefined ? 0 : loaded.active + loaded.waiting,
+      reported: requestsAt(context, holder, model.digest),
       window: windowOf(holder, model.digest),
     }
   })
@@ -182,7 +202,9 @@ export const schedulerMachine = setup({
     release: ({ context, event, system }) => {
       if (event.type !== 'actor.down') return
       const entry = context.tasks.remove(event.ref)
-      if (entry !== undefined) drainQueue(context, entry.digest, system)
+      if (entry === undefined) return
+      if (entry.node !== undefined) noteEnd(context, entry.node, entry.digest)
+      drainQueue(context, entry.digest, system)
     },
     drainQueues: ({ context, system }) => {
       for (const digest of context.tasks.queuedDigests()) drainQueue(context, digest, system)
@@ -190,7 +212,7 @@ export const schedulerMachine = setup({
     /** Reports are newer than what was heard with earlier answers. */
     noteView: assign(({ event }) => (event.type === 'view.changed' ? { view: event.view, heard: new Map() } : {})),
     noteLoad: ({ context, event }) => {
-      if (event.type === 'load.heard') context.heard.set(`${event.node}/${event.digest}`, event.load)
+      if (event.type === 'load.heard') context.heard.set(heardKey(event.node, event.digest), event.load)
     },
     answerLoad: ({ context, event, system }) => {
       if (event.type !== 'load.get') return

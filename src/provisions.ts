@@ -112,6 +112,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
       input: {
         node,
         strategy: leastConnections,
+        loadOf: (digest) => engines.loadOf(digest),
         maxQueue: config.maxQueue,
         task: taskMachine.provide({
           actors: { attempt },

@@ -25,6 +25,8 @@ import { removeRunFile, writeRunFile } from './store/run-file.ts'
 /** Bytes of the token that lets the command line administer this node. */
 const tokenBytes = 24
 const tasksPath = 'node/tasks/'
+/** Writing the last line of every answer that is cut off. */
+const cutOffMs = 1000
 
 /** What is open beside the tree and closed after it. */
 interface Open {
@@ -145,12 +147,22 @@ async function stop(runtime: Runtime, config: Config, { folder, history }: Open)
     const drains = ['node/ollama-api', 'node/worker'].map((path) =>
       runtime.ask(at(path), { type: 'drain' }, config.drainMs),
     )
-    await Promise.allSettled(drains) // What has not finished by then is cut off.
+    await Promise.allSettled(drains)
   }
+  await cutOff(runtime)
   await runtime.stop(at('node'))
   history.close()
   await removeRunFile(folder.path)
   folder.release()
+}
+
+/** What has not finished ends with its error: the listener closes only after that has been written. */
+async function cutOff(runtime: Runtime): Promise<void> {
+  const at = (path: string) => refOf(runtime.node, path)
+  const load = await runtime.ask(at('node/scheduler'), { type: 'load.get' }, cutOffMs).catch(() => undefined)
+  if (load?.active === 0 && load.queued === 0) return
+  await runtime.stop(at('node/tasks'))
+  await runtime.ask(at('node/ollama-api'), { type: 'drain' }, cutOffMs).catch(() => {}) // Clients that take nothing.
 }
 
 function apiOf({ address: { host, port } }: Listener): string {

@@ -6,6 +6,7 @@ import { type ConfigSources, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config.ts'
 import type { RunningNode, StartNode } from '../../running-node.ts'
 import { joinCommand, startedByNpm } from '../join-command.ts'
+import { releaseStartupGarbage } from '../startup-garbage.ts'
 import { fields } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -42,6 +43,7 @@ export async function start(options: StartOptions, terminal: Terminal, startNode
     throw await explainStart(error, config, options.words, terminal.env)
   })
   terminal.print(options.json ? `${JSON.stringify(facts(node))}\n` : announce(node, config, terminal.env))
+  releaseStartupGarbage()
   return untilStopped(node, config, log, terminal)
 }
 

@@ -71,7 +71,8 @@ const maxTimerMs = 2 ** 31 - 1
 const staysForEver = (keepAliveMs: number): boolean => keepAliveMs < 0 || keepAliveMs > maxTimerMs
 
 const timerOf = (keepMs: number): number => (staysForEver(keepMs) ? maxTimerMs : keepMs)
-const expiry = (keepMs: number, wallMs: number): number => (staysForEver(keepMs) ? -1 : wallMs + keepMs)
+/** Whole milliseconds: a client may ask for fractions of one. */
+const expiry = (keepMs: number, wallMs: number): number => (staysForEver(keepMs) ? -1 : Math.ceil(wallMs + keepMs))
 
 /** Who had the model loaded is on the way with a request, also one that wants it gone right after. */
 const firstUseMs = 5000

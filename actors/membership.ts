@@ -7,7 +7,17 @@ import type { NodeReport } from '../protocols/report.ts'
 import { here } from '../src/runtime/here.ts'
 import { type AnyActorLogic, assign, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { PeerInput } from './peer.ts'
-import { aloneOn, learn, maxNodes, peerOf, peerPath, type Roster, type RosterNews } from './roster.ts'
+import {
+  aloneOn,
+  hasDeparted,
+  learn,
+  maxNodes,
+  peerOf,
+  peerPath,
+  peersPath,
+  type Roster,
+  type RosterNews,
+} from './roster.ts'
 
 const reportAnswerMs = 2000
 /** Addresses of one node that are passed on, and nodes that a hello mentions: what its schema takes. */
@@ -66,8 +76,9 @@ export const membershipMachine = setup({
       if (context.roster.view.size >= maxNodes) return
       const input: PeerInput = { ...stranger, reportVersion: ownReport(context)?.version ?? 0 }
       const healthCheck = { id: 'health-check', logic: context.healthCheck, input: { peer: stranger.node } }
-      spawn({ id: stranger.node, logic: context.peer, input, children: [healthCheck] }, local('node/peers'))
+      spawn({ id: stranger.node, logic: context.peer, input, children: [healthCheck] }, local(peersPath))
       watch(ref)
+      watch(local(peersPath))
     },
     tellLinkDown: ({ event, system }) => {
       const { tell, local } = here(system)
@@ -123,6 +134,11 @@ export const membershipMachine = setup({
         here(system).tell(joiner, { type: 'peer.forgotten', node: peerOf(event.ref) })
       }
     },
+    /** Without their supervisor, what is known here of the peers has nobody behind it: both start anew. */
+    endWithPeers: ({ event, system }) => {
+      if (event.type !== 'actor.down' || event.exit.kind !== 'crash') return
+      if (event.ref === here(system).local(peersPath)) throw new Error('the supervisor of the peers has given up')
+    },
     /** Peers name this version in their heartbeats. */
     tellPeers: ({ context, system }) => {
       const { tell, local } = here(system)
@@ -149,7 +165,7 @@ export const membershipMachine = setup({
     },
   },
   guards: {
-    hasCrashed: ({ event }) => event.type === 'actor.down' && event.exit.kind === 'crash',
+    hasDeparted: ({ event }) => event.type === 'actor.down' && hasDeparted(event),
     /** The second heartbeat that names a newer report: the gossip had its chance. */
     isStillBehind: ({ context, event }) =>
       event.type === 'peer.alive' && (context.roster.behind.get(event.node) ?? Infinity) <= event.reportVersion,
@@ -177,7 +193,10 @@ export const membershipMachine = setup({
         'report.received': { actions: ['learn', 'tellView'] },
         'report.gossiped': { actions: ['learn', 'tellView'] },
         'view.get': { actions: 'answerView' },
-        'actor.down': [{ guard: 'hasCrashed' }, { actions: ['learn', 'tellJoiners', 'tellView'] }],
+        'actor.down': [
+          { guard: 'hasDeparted', actions: ['learn', 'tellJoiners', 'tellView'] },
+          { actions: 'endWithPeers' },
+        ],
         shutdown: { target: 'gone', actions: 'sayGoodbye' },
       },
     },

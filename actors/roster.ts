@@ -11,12 +11,16 @@ import type { ClusterNode, ClusterView } from './view.ts'
 /** Nodes that one node knows; above it strangers are not added. */
 export const maxNodes = 1024
 
-const peersPath = 'node/peers/'
+/** The supervisor of the peers' actors. */
+export const peersPath = 'node/peers'
 
-export const peerPath = (node: NodeId): string => `${peersPath}${node}`
+export const peerPath = (node: NodeId): string => `${peersPath}/${node}`
+
+/** A peer's actor that ends by itself has forgotten its peer; one that crashed comes back, one that is stopped has no say. */
+export const hasDeparted = ({ exit }: ActorDown): boolean => exit.kind === 'normal' || exit.kind === 'absent'
 
 /** The peer whose actor has this ref. */
-export const peerOf = (ref: string): NodeId => pathOf(ref).slice(peersPath.length)
+export const peerOf = (ref: string): NodeId => pathOf(ref).slice(peersPath.length + 1)
 
 export type RosterNews =
   | PeerNews
@@ -63,7 +67,7 @@ export function learn(roster: Roster, news: RosterNews, wallMs: number): Roster 
     case 'report.gossiped':
       return withGossip(roster, news.from, news.report)
     case 'actor.down':
-      return news.exit.kind === 'crash' ? roster : without(roster, peerOf(news.ref))
+      return hasDeparted(news) ? without(roster, peerOf(news.ref)) : roster
     case 'peer.greet':
       return roster
   }

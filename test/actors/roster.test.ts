@@ -96,7 +96,7 @@ describe('whatever is heard, in whatever order', () => {
           }
           for (const id of before.view.keys()) {
             if (after.view.has(id)) continue
-            expect(each.type === 'actor.down' && each.exit.kind !== 'crash' && peerOf(each.ref) === id).toBe(true)
+            expect(each.type === 'actor.down' && each.exit.kind === 'normal' && peerOf(each.ref) === id).toBe(true)
           }
         })
       }),

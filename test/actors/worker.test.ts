@@ -108,6 +108,12 @@ describe('a loaded model', () => {
     expect(shop.isLoaded('x')).toBe(false)
   })
 
+  it('has an expiry in whole milliseconds, as reports demand, whatever fraction a client asks for', async () => {
+    const shop = new Workshop()
+    await shop.load('x', { keepAliveMs: 5000.25 })
+    expect(Number.isInteger(shop.reported()?.[0]?.expiresAtMs)).toBe(true)
+  })
+
   it('stays as long as its last request said', async () => {
     const shop = new Workshop({ keepAliveMs: 1000 })
     await shop.load('x')

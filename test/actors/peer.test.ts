@@ -1,0 +1,390 @@
+import { describe, expect, it } from 'vitest'
+import { type PeerHello, peerMachine } from '../../actors/peer.ts'
+import type { Message } from '../../protocols/ref.ts'
+import { fromPromise } from '../../src/runtime/logic.ts'
+import { Runtime } from '../../src/runtime/runtime.ts'
+import { outcome, puppet, supervisor } from '../runtime/kit.ts'
+import { SimulatedWorld } from '../sim/world.ts'
+import { reportOf } from './support/reports.ts'
+
+const minuteMs = 60_000
+
+const hello = (rest: Partial<PeerHello> = {}): PeerHello => ({
+  type: 'peer.hello',
+  name: 'host-p',
+  software: '0.0.0',
+  boot: 7,
+  answer: true,
+  addresses: ['/at/p'],
+  peers: [],
+  report: reportOf('p'),
+  ...rest,
+})
+
+/** A promise of the world: settled by the test, as a dial is by the network. */
+interface Dial {
+  readonly addresses: readonly string[]
+  readonly atMs: number
+  succeed(): void
+  fail(): void
+}
+
+/** One peer's machine between a membership that listens and a network that the test plays. */
+class Bench {
+  readonly world = new SimulatedWorld(1)
+  readonly runtime = new Runtime('n', this.world)
+  readonly dials: Dial[] = []
+  readonly declaredDown: number[] = []
+  readonly hungUp: number[] = []
+  readonly membership = puppet('membership')
+  /** Frames that left for the peer. */
+  sent = 0
+
+  constructor({ linked = false }: { linked?: boolean } = {}) {
+    const dial = fromPromise<void, { node: string; addresses: readonly string[] }>(
+      ({ input: { addresses } }) =>
+        new Promise((resolve, reject) => {
+          const atMs = this.world.monotonicMs()
+          this.dials.push({ addresses, atMs, succeed: resolve, fail: () => reject(new Error('refused')) })
+        }),
+    )
+    const logic = peerMachine.provide({
+      actors: { dial },
+      actions: {
+        declareDown: (_, { node }) => {
+          this.declaredDown.push(this.world.monotonicMs())
+          this.runtime.nodeDown(node)
+        },
+        hangUp: () => void this.hungUp.push(this.world.monotonicMs()),
+      },
+    })
+    this.runtime.connect({
+      send: () => {
+        this.sent++
+        return true
+      },
+    })
+    const input = { node: 'p', addresses: ['/at/p'], linked, reportVersion: 3 }
+    const peer = { id: 'p', logic, input }
+    this.runtime.spawn(
+      supervisor('node', { children: [this.membership.spec, supervisor('peers', { children: [peer] })] }),
+    )
+  }
+
+  tell(message: Message): void {
+    this.runtime.tell('n/node/peers/p', message)
+  }
+
+  get state(): string | undefined {
+    return this.runtime.census().find(({ path }) => path === 'node/peers/p')?.state
+  }
+
+  /** What membership heard of one type. */
+  heard(type: string): Message[] {
+    return this.membership.heard.filter((message) => message.type === type)
+  }
+
+  states(): unknown[] {
+    return this.heard('peer.state').map(({ state }) => state)
+  }
+
+  run(ms = 5): Promise<void> {
+    return this.world.run(ms)
+  }
+
+  /** Heartbeats for so long. */
+  async beat(forMs: number): Promise<void> {
+    for (let ms = 0; ms < forMs; ms += 500) {
+      this.tell({ type: 'peer.heartbeat', sequence: ms, reportVersion: 1 })
+      await this.run(500)
+    }
+  }
+
+  static async healthy(): Promise<Bench> {
+    const bench = new Bench({ linked: true })
+    await bench.run()
+    bench.tell(hello())
+    await bench.run()
+    return bench
+  }
+
+  static async unreachable(): Promise<Bench> {
+    const bench = await Bench.healthy()
+    bench.tell({ type: 'link.down' })
+    await bench.run()
+    bench.dials[0]?.fail()
+    await bench.run()
+    return bench
+  }
+}
+
+describe('a peer that was found', () => {
+  it('is dialled, greeted, and healthy once it has answered', async () => {
+    const bench = new Bench()
+    await bench.run()
+    expect(bench.state).toBe('dialling')
+    expect(bench.dials[0]?.addresses).toEqual(['/at/p'])
+    bench.dials[0]?.succeed()
+    await bench.run()
+    expect(bench.state).toBe('admitting.greeting')
+    bench.tell(hello())
+    await bench.run()
+    expect(bench.states()).toEqual(['dialling', 'admitting', 'healthy'])
+    expect(bench.heard('peer.greeted')).toMatchObject([{ node: 'p', hello: { boot: 7 } }])
+  })
+
+  it('is not dialled when it has connected to us itself', async () => {
+    const bench = new Bench({ linked: true })
+    await bench.run()
+    expect(bench.dials).toEqual([])
+    expect(bench.state).toBe('admitting.greeting')
+  })
+
+  it('that connects while it is dialled is greeted at once', async () => {
+    const bench = new Bench()
+    await bench.run()
+    bench.tell({ type: 'link.up' })
+    await bench.run()
+    expect(bench.state).toBe('admitting.greeting')
+  })
+
+  it('is greeted again and again until it answers, and dialled anew when it never does', async () => {
+    const bench = new Bench({ linked: true })
+    await bench.run(1100)
+    expect(bench.heard('peer.greet')).toHaveLength(5)
+    for (const greeting of bench.heard('peer.greet')) expect(greeting).toMatchObject({ node: 'p', answer: false })
+    await bench.run(4000)
+    expect(bench.state).toBe('unreachable.waiting')
+    await bench.run(2000)
+    expect(bench.dials).toHaveLength(1)
+  })
+
+  it('that greets first is answered and healthy', async () => {
+    const bench = new Bench({ linked: true })
+    await bench.run()
+    bench.tell(hello({ answer: false }))
+    await bench.run()
+    expect(bench.state).toMatch(/^healthy/)
+    expect(bench.heard('peer.greet').at(-1)).toMatchObject({ answer: true })
+  })
+
+  it('that answers is not answered back, so that two nodes do not greet each other for ever', async () => {
+    const bench = await Bench.healthy()
+    const before = bench.heard('peer.greet').length
+    bench.tell(hello({ answer: true }))
+    await bench.run()
+    expect(bench.heard('peer.greet')).toHaveLength(before)
+  })
+
+  it('that cannot be dialled is unreachable', async () => {
+    const bench = new Bench()
+    await bench.run()
+    bench.dials[0]?.fail()
+    await bench.run()
+    expect(bench.state).toBe('unreachable.waiting')
+  })
+
+  it('is dialled at the addresses that were found last', async () => {
+    const bench = new Bench()
+    bench.tell({ type: 'peer.found', addresses: ['/new'] })
+    await bench.run()
+    bench.dials[0]?.fail()
+    await bench.run(2000)
+    expect(bench.dials[1]?.addresses).toEqual(['/new'])
+  })
+})
+
+describe('a healthy peer', () => {
+  it('hears our heartbeat twice a second, with the version of our report', async () => {
+    const bench = await Bench.healthy()
+    bench.tell({ type: 'report.published', version: 9 })
+    const before = bench.sent
+    await bench.beat(10_000)
+    expect(bench.sent - before).toBeGreaterThanOrEqual(19)
+    expect(bench.sent - before).toBeLessThanOrEqual(21)
+    expect(bench.states().at(-1)).toBe('healthy')
+    expect(bench.heard('peer.alive')).toHaveLength(20)
+  })
+
+  it('is suspect after two seconds of silence, and healthy again with its next heartbeat', async () => {
+    const bench = await Bench.healthy()
+    await bench.run(1990)
+    expect(bench.state).toMatch(/^healthy/)
+    await bench.run(600)
+    expect(bench.state).toMatch(/^suspect/)
+    bench.tell({ type: 'peer.heartbeat', sequence: 1, reportVersion: 1 })
+    await bench.run()
+    expect(bench.state).toMatch(/^healthy/)
+    expect(bench.declaredDown).toEqual([])
+  })
+
+  it('is unreachable within four and a half seconds of silence: declared down and hung up, once', async () => {
+    const bench = await Bench.healthy()
+    await bench.run(3990)
+    expect(bench.declaredDown).toEqual([])
+    await bench.run(510)
+    expect(bench.state).toBe('unreachable.waiting')
+    expect(bench.declaredDown).toHaveLength(1)
+    expect(bench.hungUp).toHaveLength(1)
+  })
+
+  it('goes on hearing our heartbeats while it is suspect', async () => {
+    const bench = await Bench.healthy()
+    await bench.run(2600)
+    const before = bench.sent
+    await bench.run(1000)
+    expect(bench.sent - before).toBe(2)
+  })
+
+  it('that started anew is declared down once and greeted again', async () => {
+    const bench = await Bench.healthy()
+    bench.tell(hello({ boot: 8, answer: false }))
+    await bench.run()
+    expect(bench.declaredDown).toHaveLength(1)
+    expect(bench.state).toMatch(/^healthy/)
+    expect(bench.heard('peer.greet').at(-1)).toMatchObject({ answer: true })
+    bench.tell(hello({ boot: 8, answer: false }))
+    await bench.run()
+    expect(bench.declaredDown).toHaveLength(1)
+  })
+
+  it('fails what was asked of its earlier run when it started anew', async () => {
+    const bench = await Bench.healthy()
+    const answer = outcome(bench.runtime.ask('p/node/health', { type: 'health.probe' }, minuteMs))
+    bench.tell(hello({ boot: 8, answer: false }))
+    await bench.run()
+    expect(answer.reason).toBe('unreachable')
+  })
+
+  it('that says goodbye departs at once', async () => {
+    const bench = await Bench.healthy()
+    bench.tell({ type: 'peer.goodbye' })
+    await bench.run()
+    expect(bench.state).toBeUndefined()
+    expect(bench.declaredDown).toHaveLength(1)
+    expect(bench.hungUp).toHaveLength(1)
+  })
+})
+
+describe('a node that was itself starved of time', () => {
+  /** Lets the world's clock jump, as if this process had been stopped: the timer fires late. */
+  async function starve(bench: Bench, forMs: number): Promise<void> {
+    const real = bench.world.monotonicMs.bind(bench.world)
+    let jumpedMs = 0
+    bench.world.monotonicMs = () => real() + jumpedMs
+    await bench.run(100)
+    jumpedMs = forMs
+    await bench.run(900)
+  }
+
+  it('accuses nobody', async () => {
+    const bench = await Bench.healthy()
+    await starve(bench, 20_000)
+    expect(bench.state).toMatch(/^healthy/)
+    expect(bench.states()).not.toContain('suspect')
+  })
+
+  it('still finds a peer that stays silent', async () => {
+    const bench = await Bench.healthy()
+    await starve(bench, 20_000)
+    await bench.run(4500)
+    expect(bench.state).toMatch(/^unreachable/)
+  })
+})
+
+describe('a lost link', () => {
+  it('is redialled first, and nobody is declared down when that succeeds', async () => {
+    const bench = await Bench.healthy()
+    bench.tell({ type: 'link.down' })
+    await bench.run()
+    expect(bench.state).toBe('suspect.redialling')
+    expect(bench.dials).toHaveLength(1)
+    bench.dials[0]?.succeed()
+    await bench.run()
+    expect(bench.state).toBe('admitting.greeting')
+    bench.tell(hello())
+    await bench.run()
+    expect(bench.state).toMatch(/^healthy/)
+    expect(bench.declaredDown).toEqual([])
+    expect(bench.hungUp).toEqual([])
+  })
+
+  it('whose redial is refused makes the peer unreachable at once', async () => {
+    const bench = await Bench.unreachable()
+    expect(bench.state).toBe('unreachable.waiting')
+    expect(bench.declaredDown).toHaveLength(1)
+    expect(bench.world.monotonicMs()).toBeLessThan(100)
+  })
+
+  it('whose redial takes too long makes the peer unreachable as silence would', async () => {
+    const bench = await Bench.healthy()
+    bench.tell({ type: 'link.down' })
+    await bench.run(4500)
+    expect(bench.state).toBe('unreachable.waiting')
+    expect(bench.declaredDown).toHaveLength(1)
+  })
+
+  it('that the peer opens again itself counts as well', async () => {
+    const bench = await Bench.healthy()
+    bench.tell({ type: 'link.down' })
+    await bench.run()
+    bench.tell({ type: 'link.up' })
+    await bench.run()
+    expect(bench.state).toBe('admitting.greeting')
+  })
+
+  it('of a suspect is redialled too', async () => {
+    const bench = await Bench.healthy()
+    await bench.run(2600)
+    bench.tell({ type: 'link.down' })
+    await bench.run()
+    expect(bench.state).toBe('suspect.redialling')
+  })
+
+  it('while the peer is being greeted makes it unreachable', async () => {
+    const bench = new Bench({ linked: true })
+    await bench.run()
+    bench.tell({ type: 'link.down' })
+    await bench.run()
+    expect(bench.state).toBe('unreachable.waiting')
+  })
+})
+
+describe('an unreachable peer', () => {
+  it('is redialled after growing pauses', async () => {
+    const bench = await Bench.unreachable()
+    for (let tried = 1; tried < 8; tried++) {
+      await bench.run(15_000)
+      expect(bench.dials).toHaveLength(tried + 1)
+      bench.dials.at(-1)?.fail()
+      await bench.run()
+    }
+    const pauses = bench.dials.slice(1).map(({ atMs }, i) => atMs - (i === 0 ? 0 : (bench.dials[i]?.atMs ?? 0)))
+    expect(pauses[0]).toBeLessThan(1300)
+    expect(pauses.at(-1)).toBeGreaterThanOrEqual(8000)
+  })
+
+  it('is greeted as soon as a redial succeeds or it connects itself', async () => {
+    for (const way of ['redial', 'link.up']) {
+      const bench = await Bench.unreachable()
+      if (way === 'link.up') bench.tell({ type: 'link.up' })
+      else {
+        await bench.run(3000)
+        bench.dials.at(-1)?.succeed()
+      }
+      await bench.run()
+      expect(bench.state, way).toBe('admitting.greeting')
+    }
+  })
+
+  it('departs after ten minutes without an answer', async () => {
+    const bench = await Bench.unreachable()
+    for (let ms = 0; ms < 9.5 * minuteMs; ms += 5000) {
+      await bench.run(5000)
+      bench.dials.at(-1)?.fail()
+    }
+    expect(bench.state).toMatch(/^unreachable/)
+    await bench.run(minuteMs)
+    expect(bench.state).toBeUndefined()
+  })
+})

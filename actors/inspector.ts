@@ -20,7 +20,7 @@ export interface InspectorInput {
   /** Calls back with every transition; undefined when there is no such actor. */
   readonly follow: (
     path: string,
-    onTransition: (from: string, to: string, event: string) => void,
+    onTransition: (before: string, after: string, event: string) => void,
   ) => Unfollow | undefined
 }
 
@@ -28,8 +28,8 @@ export interface InspectorInput {
 export interface TransitionNews {
   readonly type: 'inspector.transition'
   readonly path: string
-  readonly from: string
-  readonly to: string
+  readonly before: string
+  readonly after: string
   readonly event: string
   readonly atMs: number
 }
@@ -67,8 +67,8 @@ export const inspectorMachine = setup({
       const unfollow =
         context.followers.size >= maxFollowers || context.followers.has(subscriber)
           ? undefined
-          : context.follow(path, (from, to, cause) => {
-              tell(subscriber, { type: 'inspector.transition', path, from, to, event: cause, atMs: wallMs() })
+          : context.follow(path, (before, after, cause) => {
+              tell(subscriber, { type: 'inspector.transition', path, before, after, event: cause, atMs: wallMs() })
             })
       tell(replyTo, { type: 'inspector.following', found: unfollow !== undefined })
       if (unfollow === undefined) return {}

@@ -107,7 +107,14 @@ const requests: Readonly<Record<string, RemoteMessage>> = {
   'inspector.transition': {
     to: 'node/inspector/*',
     sender: 'member',
-    schema: Type.Object({ path, from: stateName, to: stateName, event: stateName, atMs: Type.Number({ minimum: 0 }) }),
+    // No field is called `from`: the runtime writes the sender there.
+    schema: Type.Object({
+      path,
+      before: stateName,
+      after: stateName,
+      event: stateName,
+      atMs: Type.Number({ minimum: 0 }),
+    }),
   },
 }
 

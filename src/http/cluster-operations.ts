@@ -133,8 +133,8 @@ function follow(
         if (found) resolve(linesOf(channel))
         else reject(new ApiError('not-found', `there is no actor ${target.slice(target.indexOf('/') + 1)} to follow`))
       },
-      push: ({ path, from, to, event, atMs }: TransitionNews) => {
-        if (!channel.push({ path, from, to, event, at: atMs })) stop()
+      push: ({ path, before, after, event, atMs }: TransitionNews) => {
+        if (!channel.push({ path, from: before, to: after, event, at: atMs })) stop()
       },
       end: () => {
         channel.end()

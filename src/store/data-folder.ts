@@ -3,9 +3,10 @@
  * ends it with the process, however that dies, and nothing needs to judge whether a lock file is stale.
  */
 import { existsSync } from 'node:fs'
-import { access, constants, mkdir } from 'node:fs/promises'
+import { access, constants } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { makeFolder } from './make-folder.ts'
 import { readRunFile, removeRunFile } from './run-file.ts'
 import { causeText, StoreError } from './store-error.ts'
 
@@ -86,7 +87,7 @@ function isBusy(error: unknown): boolean {
 
 async function makeWritable(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder, 0o700)
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new StoreError(

@@ -1,7 +1,7 @@
 /** Ollama's directory layout: where a manifest or a blob lies. Every path is built here, and none leaves the root. */
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isModelName, type ModelName } from '../../protocols/model-name.ts'
+import { makeFolder } from './make-folder.ts'
 import { fileError, StoreError } from './store-error.ts'
 
 export interface Layout {
@@ -21,7 +21,7 @@ export function layoutAt(folder: string): Layout {
 /** Creates the folders that are missing. Throws a StoreError naming the one that cannot be created. */
 export async function createFolders(layout: Layout): Promise<void> {
   for (const folder of [layout.manifests, layout.blobs]) {
-    await mkdir(folder, { recursive: true }).catch((error) => {
+    await makeFolder(folder).catch((error) => {
       throw fileError('Creating the models folder', folder, error)
     })
   }

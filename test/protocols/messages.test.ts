@@ -32,7 +32,7 @@ const allowed: ReadonlyArray<readonly [string, Message]> = [
   ['node/inspector', { type: 'inspector.unfollow', path: 'node/peers', subscriber: `${me}/node/inspector/1` }],
   [
     'node/inspector/follow-1',
-    { type: 'inspector.transition', path: 'node/peers', from: 'a', to: 'b', event: 'c', atMs: 12.5 },
+    { type: 'inspector.transition', path: 'node/peers', before: 'a', after: 'b', event: 'c', atMs: 12.5 },
   ],
 ]
 
@@ -111,7 +111,9 @@ describe('the table of replies', () => {
 
   it('refuses an answer of another shape', () => {
     expect(checkReply('engine.unload', { type: 'engine.unloaded', found: 'yes' })?.code).toBe('shape')
-    expect(checkReply('models.show', { type: 'models.shown', piece: 'x'.repeat(256 * 1024 + 1), totalLength: 1 })?.code).toBe('shape')
+    expect(
+      checkReply('models.show', { type: 'models.shown', piece: 'x'.repeat(256 * 1024 + 1), totalLength: 1 })?.code,
+    ).toBe('shape')
     const actors = new Array(4097).fill(row)
     expect(checkReply('inspector.snapshot', { type: 'inspector.tree', actors })?.code).toBe('shape')
   })

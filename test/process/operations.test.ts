@@ -1,0 +1,103 @@
+/** The commands that look at a running cluster, as people and as programs read them. */
+import { beforeAll, expect, it } from 'vitest'
+import { useCluster } from './support/cluster.ts'
+import { eventually } from './support/eventually.ts'
+import type { OmxNode } from './support/omx-node.ts'
+import { omx } from './support/omx-process.ts'
+
+const cluster = useCluster()
+const data = cluster.newFolder()
+let attic: OmxNode
+let cellar: OmxNode
+
+beforeAll(async () => {
+  attic = await cluster.start('attic', { engine: 'sim', data, holds: true })
+  cellar = await cluster.start('cellar', { engine: 'sim', join: attic })
+  await Promise.all([attic.sees(cellar), cellar.knowsHolders('tiny', attic)])
+})
+
+it('status says how the node on a data folder is doing, to people and as JSON', async () => {
+  const shown = await omx('status', '--data', data)
+  expect(shown).toMatchObject({ code: 0, stderr: '' })
+  for (const part of ['attic', attic.id, 'serving', attic.address, '1 healthy of 1', '1 on disk', '0 active']) {
+    expect(shown.stdout).toContain(part)
+  }
+  const json = await omx('status', '--data', data, '--json')
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    node: attic.id,
+    name: 'attic',
+    state: 'serving',
+    peers: { healthy: 1, total: 1 },
+    models: 1,
+    tasks: { active: 0, queued: 0 },
+  })
+})
+
+it('peers and models are listed by any node, to people and as JSON', async () => {
+  const peers = await omx('peers', '--api', cellar.url)
+  expect(peers.stdout).toMatch(/^NAME +NODE +STATE/)
+  expect(peers.stdout.split('\n')[1]).toMatch(/^attic +\S+ +healthy +/)
+  const { peers: rows } = JSON.parse((await omx('peers', '--api', cellar.url, '--json')).stdout)
+  expect(rows).toMatchObject([{ node: attic.id, name: 'attic', state: 'healthy', models: 1 }])
+
+  const models = await omx('models', '--api', cellar.url)
+  expect(models.stdout.split('\n')[1]).toMatch(/^tiny:latest +[0-9a-f]{12} +1\.7 MB +attic$/)
+  expect(JSON.parse((await omx('models', '--api', cellar.url, '--json')).stdout)).toEqual({
+    models: await attic.models(),
+  })
+})
+
+it('inspect draws the tree of this node, and of another one by its name', async () => {
+  const here = await omx('inspect', '--api', cellar.url)
+  expect(here.stdout).toMatch(new RegExp(`^cellar \\(${cellar.id}\\)\n└─ node`))
+  const there = await omx('inspect', '--api', cellar.url, '--peer', 'attic')
+  expect(there.stdout).toMatch(new RegExp(`^attic \\(${attic.id}\\)\n└─ node`))
+  for (const actor of ['membership', 'peers', cellar.id, 'health-check', 'scheduler', 'ollama-api', 'inspector']) {
+    expect(there.stdout).toContain(`─ ${actor} `)
+  }
+  const json = JSON.parse((await omx('inspect', '--api', cellar.url, '--peer', attic.id, '--json')).stdout)
+  expect(json).toMatchObject({ node: attic.id, name: 'attic' })
+  const unknown = await omx('inspect', '--api', cellar.url, '--peer', 'nobody')
+  expect(unknown).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^omx-node: [^\n]*no node is called nobody/),
+  })
+})
+
+it('inspect --follow prints an engine’s transitions on another node while a chat runs', async () => {
+  const chat = { model: 'tiny', messages: [{ role: 'user', content: 'x' }], options: { num_predict: 3 } }
+  await attic.client.chat({ ...chat })
+  const { path } = await eventually('the engine is loaded', () => attic.engine())
+  const words = ['inspect', '--api', cellar.url, '--peer', 'attic', '--follow', path, '--json']
+  const following = cluster.spawn(words)
+  await eventually('the follower is there', async () => (await cellar.actors('node/inspector/follower-')).length === 1)
+  await eventually('it follows a chat', async () => {
+    await cellar.client.chat({ ...chat })
+    return following.stdout.includes('request.ended')
+  })
+  const lines = following.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(lines[0]).toMatchObject({ path, from: 'ready.idle', to: 'ready.busy', event: 'request.started' })
+  expect(lines[1]).toMatchObject({ path, from: 'ready.busy', to: 'ready.idle', event: 'request.ended' })
+  following.kill('SIGINT')
+  expect(await following.exited).toEqual({ code: 0, signal: null })
+  await eventually('nobody follows any more', async () => (await cellar.actors('node/inspector/')).length === 0)
+})
+
+it('a command that finds no node says where it looked and what to do', async () => {
+  const folder = cluster.newFolder()
+  expect(await omx('status', '--data', folder)).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `omx-node: No node runs on ${folder}. Start one with \`omx-node start\`, or name one with --api HOST:PORT or --data DIR.\n`,
+  })
+  const refused = await omx('peers', '--api', '127.0.0.1:1')
+  expect(refused).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^omx-node: No node answers at [^\n]+\n$/),
+  })
+})

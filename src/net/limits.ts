@@ -80,8 +80,11 @@ export const starvedMs = 500
 /** A worker whose engine is silent for this long repeats its last progress. */
 export const keepaliveMs = 2 * second
 
-/** Pooled streams to one peer that nobody uses: the requests that a burst leaves behind. */
-export const maxIdleStreamsPerPeer = 32
+/**
+ * Pooled streams to one peer that nobody uses: the requests that a burst leaves behind. Answers that arrive together end
+ * together, so that under a steady load of twice as many half of the streams are idle for a moment.
+ */
+export const maxIdleStreamsPerPeer = 128
 
 /** A pooled stream is closed after this long unused. */
 export const idleStreamMs = 30 * second

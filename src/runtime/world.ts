@@ -2,7 +2,7 @@
  * Every source of time, chance and scheduling. The kernel and the actors touch nothing else, so that a whole cluster
  * can run on a simulated world and be replayed by seed.
  */
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 
 export type TimerId = unknown
 
@@ -23,11 +23,24 @@ export interface World {
   pick(ready: number): number
 }
 
+/** Drawn ahead: asking the system for a few bytes costs as much as asking for a page of them. */
+const pooledBytes = 4096
+let pool = new Uint8Array()
+
+/** Every byte of the pool is given out once. */
+function unpredictable(length: number): Uint8Array {
+  if (length > pooledBytes) return randomFillSync(new Uint8Array(length))
+  if (pool.length < length) pool = randomFillSync(new Uint8Array(pooledBytes))
+  const drawn = pool.slice(0, length)
+  pool = pool.subarray(length)
+  return drawn
+}
+
 export const realWorld: World = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
   random: () => Math.random(),
-  bytes: (length) => randomBytes(length),
+  bytes: unpredictable,
   setTimeout: (run, delayMs) => setTimeout(run, delayMs),
   clearTimeout: (id) => clearTimeout(id as NodeJS.Timeout),
   wake: (turn) => {

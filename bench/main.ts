@@ -6,13 +6,17 @@
 import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import { crashGap } from './sections/crash-gap.ts'
 import { entryOverhead } from './sections/entry-overhead.ts'
+import { llamaDriver } from './sections/llama-driver.ts'
 import { relay } from './sections/relay.ts'
+import { runtime } from './sections/runtime.ts'
+import { start } from './sections/start.ts'
 import { BenchContext } from './support/context.ts'
 import { loadAverage } from './support/machine.ts'
 import { type Measured, reportOf, sectionText, verdictTable } from './support/report.ts'
 
-const sections = [entryOverhead, relay]
+const sections = [entryOverhead, relay, llamaDriver, start, crashGap, runtime]
 const results = new URL('RESULTS.md', import.meta.url)
 
 /** Fewer say nothing about the spread. */
@@ -56,7 +60,8 @@ async function bench({ rounds, only, smoke }: Options, context: BenchContext): P
     const result = await section.run(context)
     await context.endSection()
     measured.push({ section, result })
-    process.stdout.write(`${sectionText(section, result)}\n\n${verdictTable(result.verdicts)}\n\n`)
+    const judged = result.verdicts.length === 0 ? '' : `${verdictTable(result.verdicts)}\n\n`
+    process.stdout.write(`${sectionText(section, result)}\n\n${judged}`)
   }
   if (smoke || only !== undefined) return
   const minutes = Math.ceil((performance.now() - startMs) / 60_000)

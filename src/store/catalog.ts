@@ -10,11 +10,14 @@ import { blobPath, createFolders, type Layout, layoutAt, manifestPath } from './
 import { type Config, layersOf, type Manifest, readConfig, readManifest } from './manifest.ts'
 import { readParameters, readTexts, showModel } from './show.ts'
 import { removeAbandoned } from './staged-file.ts'
-import { causeText, fileError, StoreError, systemCode } from './store-error.ts'
+import { causeText, fileError, StoreError, type StoreErrorCode, systemCode } from './store-error.ts'
 import { heldModel, newestFirst, type StoredModel } from './stored-model.ts'
 
 /** Manifests that one walk reads: far more than disks hold models, and a bound for a folder that is something else. */
 const maxManifests = 10_000
+
+/** Of a version that is still named but whose files are no longer what they were. */
+const damages: ReadonlySet<StoreErrorCode> = new Set(['corrupt', 'not-gguf', 'unsupported'])
 
 /** A manifest that is not listed, and why. */
 export interface StoreProblem {
@@ -106,13 +109,23 @@ class FolderCatalog implements Catalog {
     return heldModel(await this.#read(target, new Map()))
   }
 
-  /** The version where it was last seen, when it is still there: spares a walk for each load. */
+  /**
+   * The version where it was last seen, when it is still there: spares a walk for each load. Throws a StoreError when
+   * its file has been damaged since.
+   */
   async #lastSeen(digest: string): Promise<StoredModel | undefined> {
+    let damage: StoreError | undefined
     for (const { name, digest: seen } of this.#remembered.values()) {
       if (seen !== digest) continue
-      const model = await this.#read(name, new Map()).catch(() => undefined)
-      if (model?.digest === digest) return model
+      try {
+        const model = await this.#read(name, new Map())
+        if (model.digest === digest) return model
+      } catch (error) {
+        if (!(error instanceof StoreError) || !damages.has(error.code)) continue
+        damage = new StoreError(error.code, `${displayName(name)} cannot be used: ${error.message}`, { cause: error })
+      }
     }
+    if (damage !== undefined) throw damage
     return undefined
   }
 

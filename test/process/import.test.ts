@@ -1,6 +1,6 @@
 /** Models that come in by the command, good and bad, with a node and without one. */
 import { createHash } from 'node:crypto'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { tinyGguf, useCluster } from './support/cluster.ts'
@@ -92,42 +92,74 @@ describe('into a folder without a node', () => {
 })
 
 describe('a model that was damaged on disk', () => {
-  it('is a clear error for its requests; the node and its other models go on', async () => {
+  let node: OmxNode
+  let store: Store
+
+  beforeAll(async () => {
     const data = cluster.newFolder()
     await omx('import', 'good', tinyGguf, '--data', data)
-    const models = join(data, 'models')
-    const library = join(models, 'manifests', 'registry.ollama.ai', 'library')
-    const manifest = JSON.parse(readFileSync(join(library, 'good', 'latest'), 'utf8'))
-    const layer = manifest.layers.find(({ mediaType }: { mediaType: string }) => mediaType.endsWith('.model'))
-    const blob = (digest: string) => join(models, 'blobs', digest.replace(':', '-'))
-    // The header of a model and nothing behind it; and bytes that were never a model.
-    const damaged = { half: readFileSync(tinyGguf).subarray(0, 400_000), noise: Buffer.alloc(5_000, 'noise') }
-    for (const [name, bytes] of Object.entries(damaged)) {
-      const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-      writeFileSync(blob(digest), bytes)
-      const layers = [{ ...layer, digest, size: bytes.length }]
-      mkdirSync(join(library, name), { recursive: true })
-      writeFileSync(join(library, name, 'latest'), JSON.stringify({ ...manifest, layers }))
-    }
-    mkdirSync(join(library, 'gone'), { recursive: true })
-    copyFileSync(join(library, 'good', 'latest'), join(library, 'gone', 'latest'))
-    writeFileSync(
-      join(library, 'gone', 'latest'),
-      JSON.stringify({ ...manifest, layers: [{ ...layer, digest: `sha256:${'0'.repeat(64)}` }] }),
-    )
+    store = new Store(join(data, 'models'))
+    const gguf = readFileSync(tinyGguf)
+    store.add('short', gguf.subarray(0, 400_000))
+    store.add('noise', Buffer.alloc(5_000, 'noise'))
+    // An architecture that llama.cpp does not know, in an otherwise sound file.
+    store.add('alien', Buffer.from(gguf.toString('latin1').replaceAll('llama', 'allam'), 'latin1'))
+    store.add('later', Buffer.concat([gguf, Buffer.alloc(32)]))
+    node = await cluster.start('node', { data })
+  })
 
-    const node = await cluster.start('node', { data })
-    for (const name of ['half', 'noise', 'gone']) {
-      const body = JSON.stringify({ model: name, prompt: 'x', stream: false })
-      const response = await fetch(`${node.url}/api/generate`, { method: 'POST', body })
-      const { error } = (await response.json()) as { error: string }
-      expect([name, response.status]).toEqual([
-        name,
-        expect.toSatisfy((status: number) => status === 500 || status === 404),
-      ])
-      expect(error).toContain(name)
+  it('is not served when it cannot even be read; the log names the file and what to do', async () => {
+    expect((await node.client.list()).models.map(({ name }) => name).toSorted()).toEqual([
+      'alien:latest',
+      'good:latest',
+      'later:latest',
+    ])
+    for (const name of ['short', 'noise']) {
+      expect((await ask(name)).status).toBe(404)
+      expect(node.process.stderr).toContain(store.blobs.get(name))
+    }
+    expect(node.process.stderr).toContain('it has 400000 bytes where its header asks for 1669600')
+  })
+
+  it('is a clear error when the engine cannot use it; the node and its other models go on', async () => {
+    writeFileSync(store.blobs.get('later') as string, 'cut short while the node ran')
+    for (const name of ['alien', 'later']) {
+      const { status, error } = await ask(name)
+      expect([name, status]).toEqual([name, 500])
+      expect(error).toContain(`${name}:latest`)
     }
     expect((await node.client.generate({ model: 'good', prompt: 'x', options })).eval_count).toBe(5)
     expect((await node.status()).state).toBe('serving')
   })
+
+  async function ask(model: string): Promise<{ status: number; error?: string }> {
+    const body = JSON.stringify({ model, prompt: 'x', stream: false })
+    const response = await fetch(`${node.url}/api/generate`, { method: 'POST', body })
+    return { status: response.status, ...((await response.json()) as object) }
+  }
 })
+
+/** Ollama's layout, written by hand: the manifest of `good` with another file behind it. */
+class Store {
+  /** Where the file of each model lies. */
+  readonly blobs = new Map<string, string>()
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  add(name: string, bytes: Buffer): void {
+    const library = join(this.#folder, 'manifests', 'registry.ollama.ai', 'library')
+    const manifest = JSON.parse(readFileSync(join(library, 'good', 'latest'), 'utf8'))
+    const hash = createHash('sha256').update(bytes).digest('hex')
+    const path = join(this.#folder, 'blobs', `sha256-${hash}`)
+    writeFileSync(path, bytes)
+    this.blobs.set(name, path)
+    const layers = manifest.layers.map((layer: { mediaType: string }) =>
+      layer.mediaType.endsWith('.model') ? { ...layer, digest: `sha256:${hash}`, size: bytes.length } : layer,
+    )
+    mkdirSync(join(library, name))
+    writeFileSync(join(library, name, 'latest'), JSON.stringify({ ...manifest, layers }))
+  }
+}

@@ -15,7 +15,7 @@ const hexOf = (bytes: Uint8Array) =>
     .toString('hex')
     .replace(/(.{64})/g, '$1\n')}\n`
 
-const file = (protocol: string, name: string) => `./golden/${protocol}-${name}.hex`
+const file = (protocol: string, name: string) => `../../protocols/golden/${protocol}-${name}.hex`
 
 describe('golden bytes', () => {
   it.each(Object.entries(actorFrames))('of the actor frame %s are written and read', async (name, value) => {

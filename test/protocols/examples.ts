@@ -1,4 +1,4 @@
-/** One example of each thing that crosses a wire. Their bytes are in `golden/`: a change there breaks running clusters. */
+/** One example of each thing that crosses a wire. Their bytes are in `protocols/golden/`: a change there breaks running clusters. */
 import type { ActorFrame } from '../../protocols/actor.ts'
 import type { InferFrame, InferRequest } from '../../protocols/infer.ts'
 import type { NodeReport } from '../../protocols/report.ts'

@@ -29,15 +29,16 @@ export interface ModelsInput {
 }
 
 interface ModelsContext extends ModelsInput {
-  readonly models: readonly HeldModel[]
+  /** What was last told; undefined: nothing yet, so that what an earlier incarnation told may still stand. */
+  readonly models: readonly HeldModel[] | undefined
   /** Who asked for a scan that has not started. */
   readonly waiting: readonly Ref[]
   /** Who gets an answer from the scan that runs. */
   readonly answering: readonly Ref[]
 }
 
-const sameModels = (a: readonly HeldModel[], b: readonly HeldModel[]): boolean =>
-  a.length === b.length && a.every((model, i) => model.name === b[i]?.name && model.digest === b[i]?.digest)
+const sameModels = (a: readonly HeldModel[] | undefined, b: readonly HeldModel[]): boolean =>
+  a?.length === b.length && a.every((model, i) => model.name === b[i]?.name && model.digest === b[i]?.digest)
 
 const refresh = { actions: 'keepWaiting' } as const
 
@@ -72,7 +73,7 @@ export const modelsMachine = setup({
 }).createMachine({
   id: 'models',
   options: machineOptions,
-  context: ({ input }) => ({ ...input, models: [], waiting: [], answering: [] }),
+  context: ({ input }) => ({ ...input, models: undefined, waiting: [], answering: [] }),
   on: { 'models.show': { actions: 'show' } },
   initial: 'scanning',
   states: {

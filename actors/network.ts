@@ -59,7 +59,14 @@ export const networkMachine = setup({
   on: { 'host.failed': { actions: 'fail' } },
   initial: 'opening',
   states: {
-    opening: { on: { 'host.open': { target: 'open', actions: ['noteAddresses', 'describe'] } } },
+    opening: {
+      on: {
+        'host.open': { target: 'open', actions: ['noteAddresses', 'describe'] },
+        // Peers may be quicker to dial us than we are to say that we listen.
+        'link.up': { actions: 'noteLinkUp' },
+        'link.down': { actions: 'noteLinkDown' },
+      },
+    },
     open: {
       on: {
         'link.up': { actions: ['noteLinkUp', 'forward'] },

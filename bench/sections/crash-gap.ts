@@ -33,8 +33,10 @@ async function run(context: BenchContext): Promise<SectionResult> {
   const engine = new Samples()
   const models = await context.simModels()
   const group = context.newGroup()
-  const entry = await group.spawn('entry', { words: ['--engine', 'sim'] }).ready()
-  const withLlama = await engineGroup(context)
+  const [entry, withLlama] = await Promise.all([
+    group.spawn('entry', { words: ['--engine', 'sim'] }).ready(),
+    engineGroup(context),
+  ])
   for (let round = 0; round < context.rounds; round++) {
     for (let kill = 0; kill < (context.smoke ? 1 : killsPerRound); kill++) {
       node.add(await killedNode(context, entry, models))

@@ -29,7 +29,7 @@ async function run(context: BenchContext): Promise<SectionResult> {
     await second.ready()
     await Promise.all([seesOther(first), seesOther(second)])
     table.add('a node', { 'joined, ms': performance.now() - second.startedMs })
-    await pause(idleMs)
+    await pause(context.loadMs(idleMs))
     const bytes = residentBytesOf(first.pid)
     table.add('a node', { 'idle memory, MB': bytes === undefined ? undefined : bytes / 1e6 })
     await group.stop()

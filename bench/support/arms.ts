@@ -58,12 +58,11 @@ export async function nodeArms(context: BenchContext, { tokensPerSecond }: Engin
     '--sim-tokens-per-second',
     `${tokensPerSecond}`,
   ]
-  const group = context.newGroup()
-  const worker = group.spawn('worker', { words: [...common, '--models', models] })
-  await worker.ready()
-  const entry = group.spawn('entry', { words: [...common, '--join', worker.address], ...context.profiled('entry') })
   const alone = context.newGroup()
   const local = alone.spawn('local', { words: [...common, '--models', models], ...context.profiled('local') })
+  const group = context.newGroup()
+  const worker = await group.spawn('worker', { words: [...common, '--models', models] }).ready()
+  const entry = group.spawn('entry', { words: [...common, '--join', worker.address], ...context.profiled('entry') })
   await Promise.all([entry.ready(), local.ready()])
   await group.joined()
   await group.know(simModel, worker)

@@ -1,6 +1,6 @@
 /** Samples of interleaved rounds, and what is said of them: median and spread. */
 
-export const median = (values: readonly number[]): number => quantile(values, 0.5)
+const median = (values: readonly number[]): number => quantile(values, 0.5)
 
 /** The nearest sample at a share of the sorted ones; for a median of an even number, the mean of the middle two. */
 export function quantile(values: readonly number[], share: number): number {
@@ -31,7 +31,7 @@ export class Samples {
 }
 
 /** Three significant digits, or whole thousands. */
-export function numberText(value: number): string {
+function numberText(value: number): string {
   if (!Number.isFinite(value)) return '–'
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en')
   return String(Number(value.toPrecision(3)))

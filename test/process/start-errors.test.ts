@@ -3,10 +3,19 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { useCluster } from './support/cluster.ts'
+import type { OmxNode } from './support/omx-node.ts'
 
 const cluster = useCluster()
+
+/** What others find in their way. */
+const data = cluster.newFolder()
+let node: OmxNode
+
+beforeAll(async () => {
+  node = await cluster.start('first', { engine: 'sim', data })
+})
 
 /** A start that is expected to fail. */
 async function failedStart(...words: string[]) {
@@ -39,7 +48,6 @@ describe('a port that is taken', () => {
   })
 
   it('by another omx-node is named so', async () => {
-    const node = await cluster.start('first', { engine: 'sim' })
     const api = node.url.slice('http://'.length)
     const failed = await failedStart('--api', api, '--data', cluster.newFolder())
     expect(failed).toEqual(says(expect.stringContaining(`${api} is taken by another omx-node.`)))
@@ -49,8 +57,6 @@ describe('a port that is taken', () => {
 
 describe('a data folder', () => {
   it('that is in use is named with the node that uses it, which goes on undisturbed', async () => {
-    const data = cluster.newFolder()
-    const node = await cluster.start('first', { engine: 'sim', data })
     const run = readFileSync(join(data, 'run.json'), 'utf8')
     const failed = await failedStart('--api', '127.0.0.1:0', '--data', data)
     expect(failed).toEqual(
@@ -80,7 +86,7 @@ describe('a data folder', () => {
     const node = await cluster.start('first', { engine: 'sim', data })
     await node.stop()
     const key = join(data, 'key')
-    expect(readFileSync(key, 'utf8')).toContain('PRIVATE')
+    expect(statSync(key).mode & 0o777).toBe(0o600)
     writeFileSync(key, 'not a key')
     const failed = await failedStart('--api', '127.0.0.1:0', '--data', data)
     expect(failed).toEqual(says(expect.stringMatching(/^omx-node: [^\n]+\n$/)))

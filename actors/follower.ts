@@ -2,7 +2,7 @@
 import type { Ref } from '../protocols/ref.ts'
 import { nodeOf, pathOf } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromPromise, machineOptions, setup } from '../src/runtime/logic.ts'
+import { assign, fromCallback, fromPromise, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
 import type { TransitionNews } from './inspector.ts'
 
@@ -38,9 +38,16 @@ const subscribe = fromPromise<boolean, { target: Ref }>(async ({ input, system }
   return answer.found === true
 })
 
+/** Ends the stream with this actor, whatever ends it. */
+const outlet = fromCallback<{ type: 'none' }, { sink: FollowerSink }>(
+  ({ input }) =>
+    () =>
+      input.sink.end(),
+)
+
 export const followerMachine = setup({
   types: { context: {} as FollowerContext, events: {} as FollowerEvent, input: {} as FollowerInput },
-  actors: { subscribe },
+  actors: { subscribe, outlet },
   actions: {
     noteFound: assign((_, { found }: { found: boolean }) => ({ found })),
     tellFound: ({ context }) => context.sink.onFollowing(context.found),
@@ -53,13 +60,13 @@ export const followerMachine = setup({
       const inspector = `${nodeOf(context.target)}/node/inspector`
       tell(inspector, { type: 'inspector.unfollow', path: pathOf(context.target), subscriber: self })
     },
-    end: ({ context }) => context.sink.end(),
   },
   guards: { isFound: ({ context }) => context.found },
 }).createMachine({
   id: 'follower',
   options: machineOptions,
   context: ({ input }) => ({ ...input, found: false }),
+  invoke: { src: 'outlet', input: ({ context }) => ({ sink: context.sink }) },
   initial: 'subscribing',
   on: { 'follower.stop': '.ended', 'actor.down': '.ended', 'inspector.transition': { actions: 'pass' } },
   states: {
@@ -77,6 +84,6 @@ export const followerMachine = setup({
       always: [{ guard: 'isFound', target: 'following' }, { target: 'ended' }],
     },
     following: {},
-    ended: { type: 'final', entry: ['unsubscribe', 'end'] },
+    ended: { type: 'final', entry: 'unsubscribe' },
   },
 })

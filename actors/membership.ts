@@ -45,7 +45,12 @@ type MembershipEvent =
 
 interface MembershipContext extends MembershipInput {
   readonly roster: Roster
+  /** Who has been told goodbye and has not hung up yet. */
+  readonly awaited: ReadonlySet<NodeId>
 }
+
+const healthyPeers = ({ roster }: MembershipContext): NodeId[] =>
+  [...roster.view.values()].filter(({ state }) => state === 'healthy').map(({ node }) => node)
 
 /** Who a piece of news is about, where it may be a stranger. */
 function strangerOf(event: MembershipEvent): Omit<PeerInput, 'reportVersion'> | undefined {
@@ -159,12 +164,16 @@ export const membershipMachine = setup({
     },
     sayGoodbye: ({ context, system }) => {
       const { tell } = here(system)
-      for (const { node, state } of context.roster.view.values()) {
-        if (state === 'healthy') tell(`${node}/${peerPath(context.node)}`, { type: 'peer.goodbye' })
-      }
+      for (const node of healthyPeers(context)) tell(`${node}/${peerPath(context.node)}`, { type: 'peer.goodbye' })
     },
+    awaitHangUps: assign({ awaited: ({ context }) => new Set(healthyPeers(context)) }),
+    noteHungUp: assign({
+      awaited: ({ context, event }) =>
+        new Set([...context.awaited].filter((node) => event.type !== 'link.down' || node !== event.node)),
+    }),
   },
   guards: {
+    isAlone: ({ context }) => context.awaited.size === 0,
     hasDeparted: ({ event }) => event.type === 'actor.down' && hasDeparted(event),
     /** The second heartbeat that names a newer report: the gossip had its chance. */
     isStillBehind: ({ context, event }) =>
@@ -173,7 +182,7 @@ export const membershipMachine = setup({
 }).createMachine({
   id: 'membership',
   options: machineOptions,
-  context: ({ input }) => ({ ...input, roster: aloneOn(input.node) }),
+  context: ({ input }) => ({ ...input, roster: aloneOn(input.node), awaited: new Set() }),
   initial: 'present',
   states: {
     present: {
@@ -197,8 +206,14 @@ export const membershipMachine = setup({
           { guard: 'hasDeparted', actions: ['learn', 'tellJoiners', 'tellView'] },
           { actions: 'endWithPeers' },
         ],
-        shutdown: { target: 'gone', actions: 'sayGoodbye' },
+        shutdown: 'leaving',
       },
+    },
+    /** Whoever hears a goodbye hangs up: then it has arrived, and the network may close. The others have `shutdownMs`. */
+    leaving: {
+      entry: ['sayGoodbye', 'awaitHangUps'],
+      always: { guard: 'isAlone', target: 'gone' },
+      on: { 'link.down': { actions: 'noteHungUp' } },
     },
     gone: { type: 'final' },
   },

@@ -47,6 +47,17 @@ it('a node that is started again on its data folder is the same peer, after a st
   await Promise.all([a.sees(third), b.sees(third), c.sees(third), third.sees(a, b, c)])
 })
 
+it('a node that is stopped says goodbye and is forgotten by everybody at once', async () => {
+  const leaving = await cluster.start('leaving', { engine: 'sim', join: b })
+  await Promise.all([a, b, c].map((node) => node.sees(leaving)))
+  expect(await leaving.stop()).toEqual({ code: 0, signal: null })
+  const stoppedMs = performance.now()
+  for (const node of [a, b, c]) {
+    await eventually(`${node.name} forgets it`, async () => (await node.peer(leaving)) === undefined)
+  }
+  expect(performance.now() - stoppedMs).toBeLessThan(2_000)
+})
+
 it('a killed node is unreachable for everybody at once', async () => {
   const doomed = await cluster.start('doomed', { engine: 'sim', join: c })
   await Promise.all([a.sees(doomed), b.sees(doomed), c.sees(doomed)])

@@ -58,7 +58,7 @@ export interface ProvisionsInit {
 
 /** The tree of a node, ready to be started. */
 export function provisions(init: ProvisionsInit): TreeInit {
-  const { config, log, runtime, catalog, history, responses, startedMs } = init
+  const { config, log, runtime, catalog, history, startedMs } = init
   const { node } = runtime
   let host: Host | undefined
   const engines = enginesOf(config, catalog)
@@ -71,13 +71,6 @@ export function provisions(init: ProvisionsInit): TreeInit {
     host = opened
     init.host.onHost(opened)
   }
-  const attempt = attemptLogic({
-    open: (to, request) => (to === node ? serve.own(request) : openAt(host, to, request)),
-    sinkOf: (id) => responses.get(id),
-    onLoad: (from, digest, load) => {
-      runtime.tell(refOf(node, 'node/scheduler'), { type: 'load.heard', node: from, digest, load })
-    },
-  })
   return {
     reporter: { logic: reporter(() => host, log), input: { report: firstReport(runtime, config) } },
     network: { logic: network(init, serve.foreign, onHost) },
@@ -114,10 +107,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
         strategy: leastConnections,
         loadOf: (digest) => engines.loadOf(digest),
         maxQueue: config.maxQueue,
-        task: taskMachine.provide({
-          actors: { attempt },
-          actions: { respond: (_, { id, frame }) => responses.end(id, frame) },
-        }),
+        task: task(init, serve.own, () => host),
       },
     },
     ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener: listener(init) } }) },
@@ -130,6 +120,21 @@ export function provisions(init: ProvisionsInit): TreeInit {
       },
     },
   }
+}
+
+/** A task asks this node or another alike, and ends the response that a route has opened. */
+function task({ runtime, responses }: ProvisionsInit, serve: Serve, host: () => Host | undefined) {
+  const attempt = attemptLogic({
+    open: (node, request) => (node === runtime.node ? serve(request) : openAt(host(), node, request)),
+    sinkOf: (id) => responses.get(id),
+    onLoad: (node, digest, load) => {
+      runtime.tell(refOf(runtime.node, 'node/scheduler'), { type: 'load.heard', node, digest, load })
+    },
+  })
+  return taskMachine.provide({
+    actors: { attempt },
+    actions: { respond: (_, { id, frame }) => responses.end(id, frame) },
+  })
 }
 
 function network({ config, log, runtime, host }: ProvisionsInit, serve: Serve, onHost: HostLogicInit['onHost']) {

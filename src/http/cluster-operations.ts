@@ -105,7 +105,7 @@ function modelsOf(view: ClusterView): ModelsAnswer {
   return { models: [...rows.values()].toSorted((a, b) => a.name.localeCompare(b.name)) }
 }
 
-/** A node by its id, by the beginning of its id, or by its name; undefined: this one. */
+/** A node by its id, by the end of its id, or by its name; undefined: this one. */
 function findNode(view: ClusterView, self: string, peer: string | undefined): ClusterNode {
   if (peer === undefined) return view.get(self) as ClusterNode
   const exact = view.get(peer)

@@ -2,7 +2,7 @@
  * One attempt to have a request served by one node: opens the stream, carries its frames to the response at the pace at
  * which the client takes them, and tells the task's machine only what happened.
  */
-import type { AttemptEvent } from '../../actors/task.ts'
+import type { AttemptEvent, TaskFailure } from '../../actors/task.ts'
 import type { InferFrame, InferRequest, InferStream, Resume, WorkerLoad } from '../../protocols/infer.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import { fromCallback } from '../runtime/logic.ts'
@@ -31,10 +31,16 @@ interface AttemptInput {
 
 type Tell = (event: AttemptEvent) => void
 
+/** Its client has gone, or was never told that it was admitted. */
+const nobodyWaits: TaskFailure = { code: 'cancelled', message: 'nobody waits for the answer any more' }
+
 export function attemptLogic(init: AttemptInit) {
   return fromCallback<AttemptEvent, AttemptInput>(({ input, sendBack }) => {
     const sink = init.sinkOf(input.request.id)
-    if (sink === undefined) return undefined // The client has gone; the task hears so itself.
+    if (sink === undefined) {
+      sendBack({ type: 'attempt.failed', failure: nobodyWaits } as never)
+      return undefined
+    }
     const resume = sink.resume
     const request = resume === undefined ? input.request : { ...input.request, resume }
     const frames = init.open(input.node, request)[Symbol.asyncIterator]()

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest'
+import { Stable } from './stable.ts'
+
+describe('the process of an engine', () => {
+  it('starts with its actor and is held once it is ready, with what it knows of itself', async () => {
+    const stable = new Stable({ loadMs: 100 })
+    await stable.start()
+    expect(stable.engines.get('d')).toBeUndefined()
+    await stable.world.run(110)
+    expect(stable.engines.get('d')).toMatchObject({ ref: 'n/node/engines/d' })
+    expect(stable.heard('engine.ready')).toMatchObject([
+      { digest: 'd', facts: { name: 'm:latest', sizeBytes: 10, contextLength: 256, slots: 2 } },
+    ])
+  })
+
+  it('ends with its actor', async () => {
+    const stable = new Stable()
+    await stable.start()
+    void stable.runtime.stop('n/node/engines/d')
+    await stable.world.run(10)
+    expect(stable.engines.get('d')).toBeUndefined()
+    expect(await stable.loaded[0]?.ended).toBeUndefined()
+  })
+
+  it('that becomes ready after its actor has ended is closed and never held', async () => {
+    const stable = new Stable({ loadMs: 100 })
+    await stable.start()
+    void stable.runtime.stop('n/node/engines/d')
+    await stable.world.run(200)
+    expect(stable.engines.get('d')).toBeUndefined()
+    for (const engine of stable.loaded) expect(await engine.ended).toBeUndefined()
+    expect(stable.heard('engine.ready')).toEqual([])
+  })
+
+  it('that dies is a crash of its actor; the next one is held under another name', async () => {
+    const stable = new Stable({ faults: { crashAfterTokens: 2 }, tokensPerSecond: 100 })
+    await stable.start()
+    const before = stable.engines.get('d')?.load
+    const seen = stable.infer()
+    await stable.world.run(100)
+    expect(seen.frames.at(-1)).toMatchObject({ kind: 'failed', code: 'engine-crashed' })
+    expect(stable.state()).toMatch(/^ready/)
+    expect(stable.heard('engine.loading')).toHaveLength(2)
+    const after = stable.engines.get('d')?.load
+    expect(after).toBeDefined()
+    expect(after).not.toBe(before)
+  })
+
+  it.each(['insufficient-memory', 'model-unusable', 'load-failed'] as const)(
+    'that cannot load its model (%s) says so and is no crash',
+    async (code) => {
+      const stable = new Stable({ faults: { loadFails: code } })
+      await stable.start()
+      await stable.world.run(100)
+      expect(stable.heard('engine.unusable')).toMatchObject([{ digest: 'd', failure: { code } }])
+      expect(stable.state()).toBeUndefined()
+      expect(stable.heard('engine.loading')).toHaveLength(1)
+    },
+  )
+
+  it('of a model that is gone, or cannot be looked up, says which', async () => {
+    const gone = new Stable({}, async () => undefined)
+    await gone.start('0123456789abcdef')
+    expect(gone.heard('engine.unusable')).toMatchObject([
+      { failure: { code: 'no-such-model', message: 'this node holds no model version 0123456789ab any more' } },
+    ])
+    const broken = new Stable({}, () => Promise.reject(new Error('the disk is on fire')))
+    await broken.start()
+    expect(broken.heard('engine.unusable')).toMatchObject([
+      { failure: { code: 'load-failed', message: 'the disk is on fire' } },
+    ])
+  })
+})
+
+it('a node knows what its engines compute and what waits for them', async () => {
+  const stable = new Stable({ tokensPerSecond: 1 })
+  await stable.start()
+  expect(stable.engines.loadOf('d')).toEqual({ active: 0, waiting: 0, slots: 2 })
+  for (let i = 0; i < 3; i++) stable.infer({ id: `r${i}` })
+  await stable.world.run(10)
+  expect(stable.engines.loadOf('d')).toEqual({ active: 2, waiting: 1, slots: 2 })
+  expect(stable.engines.activeTasks).toBe(3)
+  expect(stable.engines.loadOf('other')).toBeUndefined()
+})

@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest'
+import type { InferFrame } from '../../protocols/infer.ts'
+import type { Answer } from '../../src/http/services.ts'
+import { poison } from '../actors/support/poison.ts'
+import { digestA, digestB, held } from '../actors/support/reports.ts'
+import { newRequest, SiteCluster } from './site-cluster.ts'
+
+const model = held('m:latest', digestA, { modifiedAtMs: 5 })
+const other = held('other:latest', digestB, { modifiedAtMs: 9 })
+const never = new AbortController().signal
+
+async function collect(answer: Answer): Promise<InferFrame[]> {
+  const frames: InferFrame[] = []
+  for await (const batch of answer) frames.push(...batch)
+  return frames
+}
+
+describe('a request', () => {
+  it('is answered by the node that holds the model, which the answer names', async () => {
+    const both = await SiteCluster.of({ a: {}, b: { models: [model] } })
+    const answer = await both.settle(both.at('a').submit(newRequest(), never))
+    const frames = await both.settle(collect(answer))
+    expect(frames.filter(({ kind }) => kind === 'token').length).toBeGreaterThan(0)
+    expect(frames.at(-1)).toMatchObject({ kind: 'done' })
+    expect(answer.worker).toBe('b')
+  })
+
+  it('for a model that nobody holds is refused with its name', async () => {
+    const one = await SiteCluster.of({ a: {} })
+    await expect(one.settle(one.at('a').submit(newRequest({ model: 'nope' }), never))).rejects.toMatchObject({
+      code: 'model-not-found',
+      message: expect.stringContaining('nope'),
+    })
+  })
+
+  it('is refused while the node leaves', async () => {
+    const one = await SiteCluster.of({ a: { models: [model] } })
+    one.site('a').tell('scheduler', { type: 'drain' })
+    await expect(one.settle(one.at('a').submit(newRequest(), never))).rejects.toMatchObject({ code: 'draining' })
+  })
+
+  it('keeps its model for ever with an infinite keep-alive, which no report can hold', async () => {
+    const one = await SiteCluster.of({ a: { models: [model] } })
+    const answer = await one.settle(one.at('a').submit(newRequest({ keepAliveMs: Infinity }), never))
+    await one.settle(collect(answer))
+    await one.world.run(2000)
+    expect(await one.settle(one.at('a').loaded())).toMatchObject([{ digest: digestA, expiresAtMs: -1 }])
+  })
+
+  it('ends with its deadline', async () => {
+    const one = await SiteCluster.of({ a: { models: [model], sim: { tokensPerSecond: 1 } } })
+    const request = newRequest({ deadlineMs: 500, options: { num_predict: 50 } })
+    const answer = await one.settle(one.at('a').submit(request, never))
+    expect((await one.settle(collect(answer))).at(-1)).toMatchObject({ kind: 'failed', code: 'deadline' })
+  })
+
+  it('whose client leaves stops the work, also on another node', async () => {
+    const both = await SiteCluster.of({ a: {}, b: { models: [model], sim: { tokensPerSecond: 5 } } })
+    const request = newRequest({ options: { num_predict: 1000 } })
+    const answer = await both.settle(both.at('a').submit(request, never))
+    const frames = answer[Symbol.asyncIterator]()
+    await both.settle(frames.next())
+    expect((await both.settle(both.operations('b').status())).loaded).toBe(1)
+    await frames.return?.()
+    await both.world.run(1500)
+    expect((await both.settle(both.operations('a').status())).tasks).toEqual({ active: 0, queued: 0 })
+    expect(await both.settle(both.at('b').loaded())).toMatchObject([{ active: 0, waiting: 0 }])
+  })
+
+  it('whose client was gone before it was admitted is cancelled', async () => {
+    const one = await SiteCluster.of({ a: { models: [model], sim: { tokensPerSecond: 1 } } })
+    const gone = new AbortController()
+    gone.abort()
+    const answer = await one.settle(one.at('a').submit(newRequest(), gone.signal))
+    expect(await one.settle(collect(answer))).toMatchObject([{ kind: 'failed', code: 'cancelled' }])
+  })
+
+  it('that meets a scheduler which is being restarted says what did not answer, and leaves no task behind', async () => {
+    const one = await SiteCluster.of({ a: { models: [model] } })
+    one.site('a').tell('scheduler', poison())
+    const submitted = one.at('a').submit(newRequest(), never)
+    await expect(one.settle(submitted)).rejects.toMatchObject({
+      code: 'internal',
+      message: 'node/scheduler did not answer (down): try again',
+    })
+    await one.world.run(3000)
+    expect((await one.settle(one.operations('a').status())).tasks).toEqual({ active: 0, queued: 0 })
+  })
+})
+
+describe('the lists of a cluster', () => {
+  it('have one row per name, the newest first, wherever they are asked for', async () => {
+    const both = await SiteCluster.of({ a: { models: [model] }, b: { models: [other, model] } })
+    for (const node of ['a', 'b']) {
+      const rows = await both.settle(both.at(node).models())
+      expect(rows.map(({ name }) => name)).toEqual(['other:latest', 'm:latest'])
+    }
+  })
+
+  it('show what is in memory anywhere, the longest lasting first, with its details', async () => {
+    const both = await SiteCluster.of({ a: { models: [model] }, b: { models: [other] } })
+    for (const [name, keepAliveMs] of [
+      ['m', 10_000],
+      ['other', Infinity],
+    ] as const) {
+      await both.settle(
+        collect(await both.settle(both.at('a').submit(newRequest({ model: name, keepAliveMs }), never))),
+      )
+    }
+    await both.world.run(3000)
+    const rows = await both.settle(both.at('a').loaded())
+    expect(rows.map(({ digest }) => digest)).toEqual([digestB, digestA])
+    expect(rows[0]?.details).toMatchObject({ format: 'gguf' })
+  })
+})
+
+describe('showing a model', () => {
+  it('asks a holder, near or far', async () => {
+    const both = await SiteCluster.of({ a: {}, b: { models: [model] } })
+    for (const node of ['a', 'b']) {
+      expect(await both.settle(both.at(node).show('m', false))).toEqual({ name: 'm:latest' })
+    }
+    expect(await both.settle(both.at('a').show('nope', false))).toBeUndefined()
+  })
+
+  it('asks the next holder when one does not answer', async () => {
+    const both = await SiteCluster.of({ a: { models: [model] }, b: { models: [model] } })
+    void both.site('a').runtime.stop('a/node/models')
+    await both.world.run(10)
+    expect(await both.settle(both.at('a').show('m', false))).toEqual({ name: 'm:latest' })
+  })
+
+  it('fails with what went wrong when no holder answers', async () => {
+    const one = await SiteCluster.of({ a: { models: [model] } })
+    void one.site('a').runtime.stop('a/node/models')
+    await one.world.run(10)
+    await expect(one.settle(one.at('a').show('m', false))).rejects.toMatchObject({ code: 'internal' })
+  })
+})
+
+describe('unloading a model', () => {
+  it('ends it on every node that has it in memory', async () => {
+    const both = await SiteCluster.of({ a: { models: [model] }, b: { models: [model] } })
+    for (const node of ['a', 'b']) {
+      const { digest } = model
+      const acquired = both.site(node).runtime.ask(`${node}/node/worker`, { type: 'worker.acquire', digest }, 5000)
+      await both.settle(acquired)
+    }
+    await both.world.run(3000)
+    expect(await both.settle(both.at('a').loaded())).toHaveLength(2)
+    await both.settle(both.at('a').unload('m'))
+    await both.world.run(3000)
+    expect(await both.settle(both.at('a').loaded())).toEqual([])
+  })
+
+  it('is refused for a name that nobody holds', async () => {
+    const one = await SiteCluster.of({ a: {} })
+    await expect(one.settle(one.at('a').unload('nope'))).rejects.toMatchObject({ code: 'model-not-found' })
+  })
+})

@@ -9,6 +9,7 @@ import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import type { NodeId } from '../../protocols/ref.ts'
+import { coalesced } from './coalesced.ts'
 import { parseAddress } from './dial.ts'
 import { ListenError } from './errors.ts'
 import { gossipService } from './gossip.ts'
@@ -55,7 +56,7 @@ export async function createNode(init: NodeInit) {
         outboundSocketInactivityTimeout: limits.socketInactivityMs,
       }),
     ],
-    connectionEncrypters: [tls()],
+    connectionEncrypters: [coalesced(tls())],
     streamMuxers: [
       yamux({
         maxInboundStreams: limits.maxStreamsPerConnection,

@@ -15,6 +15,7 @@ describe('with the sim engine', () => {
   const slow = ['--sim-tokens-per-second', '1']
   const body = (tokens: number) => ({ model: 'tiny', prompt: 'x', options: { temperature: 0, num_predict: tokens } })
   let entry: OmxNode
+  let survivor: OmxNode
 
   beforeAll(async () => {
     entry = await cluster.start('entry', { engine: 'sim' })
@@ -37,8 +38,17 @@ describe('with the sim engine', () => {
     expect(stream.status).toBe(200)
     expect(textOf(lines)).toBe(expected.response)
     expect(lines.at(-1)).toMatchObject({ done: true, eval_count: 2 })
-    expect(stream.worker).toBe(holders.find((node) => node !== worker)?.id)
-    await Promise.all(holders.map((node) => node.process.dispose()))
+    survivor = holders.find((node) => node !== worker) as OmxNode
+    expect(stream.worker).toBe(survivor.id)
+  })
+
+  it('the only holder killed before the first token is an error with a status, not an empty answer', async () => {
+    const answer = LineStream.post(entry, '/api/generate', body(2))
+    await eventually('it has taken the request', () => busyOne([survivor]))
+    survivor.process.kill('SIGKILL')
+    const stream = await answer
+    expect(stream.status).toBe(502)
+    expectOneErrorLine(await stream.rest())
   })
 
   it('a worker that is killed after the first token ends the answer with one error line', async () => {
@@ -51,16 +61,6 @@ describe('with the sim engine', () => {
     expectOneErrorLine(await stream.rest())
     expect(stream.endedMs - killedMs).toBeLessThan(errorWithinMs)
     await eventually('no task is left', async () => (await entry.actors('node/tasks/')).length === 0)
-  })
-
-  it('the only holder killed before the first token is an error with a status, not an empty answer', async () => {
-    const worker = await holder('only', slow)
-    const answer = LineStream.post(entry, '/api/generate', body(2))
-    await eventually('it has taken the request', () => busyOne([worker]))
-    worker.process.kill('SIGKILL')
-    const stream = await answer
-    expect(stream.status).toBe(502)
-    expectOneErrorLine(await stream.rest())
   })
 })
 

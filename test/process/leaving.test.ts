@@ -17,7 +17,7 @@ describe('a client that goes away', () => {
   let entry: OmxNode
 
   beforeAll(async () => {
-    holder = await cluster.start('holder', { engine: 'sim', holds: true })
+    holder = await cluster.start('holder', { engine: 'sim', holds: true, words: ['--slots', '1'] })
     entry = await cluster.start('entry', { engine: 'sim', join: holder })
     await entry.knowsHolders('tiny', holder)
   })
@@ -42,18 +42,16 @@ describe('a client that goes away', () => {
   })
 
   it('before its turn leaves the queue without being computed', async () => {
-    const words = ['--slots', '1']
-    const narrow = await cluster.start('narrow', { engine: 'sim', holds: true, words })
-    const running = await LineStream.post(narrow, '/api/generate', endless)
+    const running = await LineStream.post(holder, '/api/generate', endless)
     const abort = new AbortController()
     const request = { method: 'POST', body: JSON.stringify(endless), signal: abort.signal }
-    const waiting = fetch(`${narrow.url}/api/generate`, request).catch((error: Error) => error.name)
-    await eventually('it waits', async () => (await narrow.status()).tasks.active === 2)
+    const waiting = fetch(`${holder.url}/api/generate`, request).catch((error: Error) => error.name)
+    await eventually('it waits', async () => (await holder.status()).tasks.active === 2)
     abort.abort()
     expect(await waiting).toBe('AbortError')
-    await eventually('it has left', async () => (await narrow.status()).tasks.active === 1)
+    await eventually('it has left', async () => (await holder.status()).tasks.active === 1)
     running.abort()
-    await idle(narrow, narrow)
+    await idle(holder, holder)
   })
 })
 
@@ -111,10 +109,16 @@ describe('SIGTERM', () => {
 })
 
 describe('a worker that is stopped where it stands', () => {
-  it('is suspected, loses its streams, and serves again when it goes on', async () => {
-    const entry = await cluster.start('entry', { engine: 'sim' })
-    const worker = await cluster.start('worker', { engine: 'sim', holds: true, join: entry })
+  let entry: OmxNode
+  let worker: OmxNode
+
+  beforeAll(async () => {
+    entry = await cluster.start('entry', { engine: 'sim' })
+    worker = await cluster.start('worker', { engine: 'sim', holds: true, join: entry })
     await entry.knowsHolders('tiny', worker)
+  })
+
+  it('is suspected, loses its streams, and serves again when it goes on', async () => {
     const stream = await LineStream.post(entry, '/api/generate', endless)
     await stream.next()
     const stoppedMs = performance.now()
@@ -133,17 +137,13 @@ describe('a worker that is stopped where it stands', () => {
   })
 
   it('costs no request that has not begun: another holder serves it', async () => {
-    const entry = await cluster.start('entry', { engine: 'sim' })
-    const holders = await Promise.all(
-      ['frozen', 'awake'].map((name) => cluster.start(name, { engine: 'sim', holds: true, join: entry })),
-    )
-    await entry.knowsHolders('tiny', ...holders)
-    const [frozen, awake] = holders as [OmxNode, OmxNode]
-    frozen.process.kill('SIGSTOP')
+    const other = await cluster.start('other', { engine: 'sim', holds: true, join: entry })
+    await entry.knowsHolders('tiny', worker, other)
+    worker.process.kill('SIGSTOP')
     const streams = await Promise.all(Array.from({ length: 6 }, () => LineStream.post(entry, '/api/generate', body(3))))
     for (const stream of streams) {
       expect((await stream.rest()).at(-1)).toMatchObject({ done: true, eval_count: 3 })
-      expect(stream.worker).toBe(awake.id)
+      expect(stream.worker).toBe(other.id)
     }
   })
 })

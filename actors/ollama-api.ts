@@ -19,6 +19,8 @@ interface OllamaApiContext {
   readonly drainers: readonly Ref[]
 }
 
+const drain = { target: 'draining', actions: ['keepDrainer', 'drainListener'] } as const
+
 export const ollamaApiMachine = setup({
   types: { context: {} as OllamaApiContext, events: {} as OllamaApiEvent },
   actors: {
@@ -44,6 +46,7 @@ export const ollamaApiMachine = setup({
     answerDrained: ({ context, system }) => {
       for (const drainer of context.drainers) here(system).tell(drainer, { type: 'drained' })
     },
+    forgetDrainers: assign({ drainers: [] }),
   },
 }).createMachine({
   id: 'ollama-api',
@@ -53,9 +56,12 @@ export const ollamaApiMachine = setup({
   on: { 'listener.failed': { actions: 'fail' } },
   initial: 'binding',
   states: {
-    binding: { on: { 'listener.open': { target: 'listening', actions: ['noteOpen', 'announce'] } } },
-    listening: { on: { drain: { target: 'draining', actions: ['keepDrainer', 'drainListener'] } } },
+    binding: { on: { 'listener.open': { target: 'listening', actions: ['noteOpen', 'announce'] }, drain } },
+    listening: { on: { drain } },
     draining: { on: { drain: { actions: 'keepDrainer' }, 'listener.drained': 'drained' } },
-    drained: { entry: 'answerDrained' },
+    drained: {
+      entry: ['answerDrained', 'forgetDrainers'],
+      on: { drain: { target: 'drained', reenter: true, actions: 'keepDrainer' } },
+    },
   },
 })

@@ -3,7 +3,7 @@ import type { NodeId } from '../../../protocols/ref.ts'
 import type { HeldModel, LoadedModel, NodeReport } from '../../../protocols/report.ts'
 
 /** A manifest digest from one hex digit or more. */
-export const digestOf = (text: string): string => text.padStart(64, '0')
+const digestOf = (text: string): string => text.padStart(64, '0')
 
 export const digestA = digestOf('a')
 export const digestB = digestOf('b')

@@ -37,7 +37,7 @@ export class Process {
 }
 
 /** Runs the world for as long as messages between actors take. */
-export const turnsMs = 5
+const turnsMs = 5
 
 export class Workshop {
   readonly world = new SimulatedWorld(1)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
 import { tree } from '../actors/tree.ts'
+import { displayName, parseModelName } from '../protocols/model-name.ts'
 import { pathOf, refOf } from '../protocols/ref.ts'
 import type { Config } from './config.ts'
 import { Cluster } from './http/cluster.ts'
@@ -113,7 +114,7 @@ function services(
   token: string,
   startedMs: number,
 ): ApiServices {
-  const cluster = new Cluster({ runtime, responses })
+  const cluster = new Cluster({ runtime, responses, problemOf: (name) => problemOf(catalog, name) })
   return {
     submit: (request, signal) => cluster.submit(request, signal),
     models: () => cluster.models(),
@@ -122,6 +123,12 @@ function services(
     unload: (name) => cluster.unload(name),
     operations: clusterOperations({ cluster, runtime, catalog, token, startedMs }),
   }
+}
+
+function problemOf(catalog: Catalog, name: string): string | undefined {
+  const parsed = parseModelName(name)
+  const wanted = parsed === undefined ? undefined : displayName(parsed).toLowerCase()
+  return catalog.problems().find((problem) => problem.name.toLowerCase() === wanted)?.message
 }
 
 /** A task that is stopped or crashes cannot end its response itself. */

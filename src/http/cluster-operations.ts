@@ -46,7 +46,9 @@ export function clusterOperations(init: OperationsInit): OperationsServices {
       return follow(init, refOf(row.node, path), signal)
     },
     importGguf: async (name, body, onProgress) => {
-      const held = await catalog.importGguf(name, body, onProgress)
+      const held = await catalog.importGguf(name, body, onProgress).catch((error: Error) => {
+        throw new ApiError('import-failed', error.message, { cause: error })
+      })
       await cluster.ask('node/models', { type: 'models.refresh' })
       return held
     },

@@ -29,16 +29,20 @@ const maxRequestMs = 24 * 60 * 60 * 1000
 export interface ClusterInit {
   readonly runtime: Runtime
   readonly responses: Responses
+  /** What is wrong with a model on this node's disk that is therefore not held; undefined when there is nothing. */
+  readonly problemOf: (name: string) => string | undefined
 }
 
 /** Asks the actors; what an actor refuses is an ApiError. */
 export class Cluster {
   readonly #runtime: Runtime
   readonly #responses: Responses
+  readonly #problemOf: ClusterInit['problemOf']
 
-  constructor({ runtime, responses }: ClusterInit) {
+  constructor({ runtime, responses, problemOf }: ClusterInit) {
     this.#runtime = runtime
     this.#responses = responses
+    this.#problemOf = problemOf
   }
 
   get self(): NodeId {
@@ -75,6 +79,8 @@ export class Cluster {
     )) as SubmitAnswer & Message
     if (answer.type === 'task.refused') {
       this.#responses.forget(id)
+      const problem = answer.code === 'model-not-found' ? this.#problemOf(request.model) : undefined
+      if (problem !== undefined) throw new ApiError('model-unusable', problem)
       throw new ApiError(answer.code, answer.message)
     }
     if (signal.aborted) this.#runtime.tell(task, { type: 'client.gone' })

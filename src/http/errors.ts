@@ -14,6 +14,7 @@ type OwnCode =
   | 'model-name-invalid'
   | 'model-not-found'
   | 'holders-gone'
+  | 'import-failed'
   | 'cloud-disabled'
   | 'not-supported'
   | 'invalid-format'
@@ -56,6 +57,7 @@ const rows: Readonly<Record<ErrorCode, Row>> = {
   'model-name-invalid': { status: 400, words: () => 'invalid model name' },
   'model-not-found': { status: 404, words: notFoundWords },
   'holders-gone': { status: 503 },
+  'import-failed': { status: 400 },
   'cloud-disabled': { status: 403, words: () => 'ollama cloud is disabled: remote model is unavailable' },
   'not-supported': { status: 400 },
   'invalid-format': { status: 500 },

@@ -32,7 +32,10 @@ export class SiteCluster {
     for (const [node, init] of Object.entries(nodes)) {
       const site = new Site(started.lan, node, node === first ? init : { join: [first], ...init })
       started.sites.set(node, site)
-      started.clusters.set(node, new Cluster({ runtime: site.runtime, responses: site.responses }))
+      started.clusters.set(
+        node,
+        new Cluster({ runtime: site.runtime, responses: site.responses, problemOf: () => undefined }),
+      )
     }
     await started.world.run(4000)
     return started

@@ -108,14 +108,16 @@ describe('a model that was damaged on disk', () => {
     node = await cluster.start('node', { data })
   })
 
-  it('is not served when it cannot even be read; the log names the file and what to do', async () => {
+  it('is not listed when it cannot even be read; who asks for it, and the log, hear which file and what to do', async () => {
     expect((await node.client.list()).models.map(({ name }) => name).toSorted()).toEqual([
       'alien:latest',
       'good:latest',
       'later:latest',
     ])
     for (const name of ['short', 'noise']) {
-      expect((await ask(name)).status).toBe(404)
+      const answer = await ask(name)
+      expect(answer.status).toBe(500)
+      expect(answer.error).toContain(store.blobs.get(name))
       expect(node.process.stderr).toContain(store.blobs.get(name))
     }
     expect(node.process.stderr).toContain('it has 400000 bytes where its header asks for 1669600')

@@ -175,6 +175,14 @@ describe('a node that dies', () => {
   })
 })
 
+it('a model that only a dead node holds is not said to be unknown: the refusal names that node', async () => {
+  const cluster = await Cluster.of(['a', 'b'])
+  cluster.at('a').kill()
+  await cluster.world.run(100)
+  expect((await cluster.at('b').generate()).refused).toBe('holders-gone')
+  expect((await cluster.at('b').generate('nope')).refused).toBe('model-not-found')
+})
+
 describe('a node that leaves', () => {
   it('says goodbye and is forgotten at once by all', async () => {
     const cluster = await Cluster.of(['a', 'b', 'c'])

@@ -112,10 +112,11 @@ it('a request under way when its scheduler crashes is ended, not forgotten', asy
   const lan = new Lan(world)
   const a = new Site(lan, 'a', { models: [model], sim: { tokensPerSecond: 5 } })
   await world.run(2000)
-  const answer = a.generate()
+  const request = a.submit()
   await world.run(100)
   crash(a, 'scheduler')
-  expect((await answer).frames.at(-1)).toMatchObject({ kind: 'failed', code: 'internal' })
+  await world.run(100)
+  expect(request.frames.at(-1)).toMatchObject({ kind: 'failed', code: 'internal' })
 })
 
 it('a node that crashes again and again in one place gives up, with the reason', async () => {

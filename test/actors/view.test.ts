@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ClusterNode, ClusterView, NodeState } from '../../actors/view.ts'
-import { listLoaded, listModels, resolveDigest, resolveModel } from '../../actors/view.ts'
+import { absentHolders, listLoaded, listModels, resolveDigest, resolveModel } from '../../actors/view.ts'
 import type { NodeReport } from '../../protocols/report.ts'
 import { digestA, digestB, digestC, held, loaded, reportOf } from './support/reports.ts'
 
@@ -97,4 +97,17 @@ describe('the lists over the whole cluster', () => {
     )
     expect(listLoaded(view).map(({ node }) => node.node)).toEqual(['n', 'p'])
   })
+})
+
+it('who holds a model and cannot serve it now is known by name, and nobody else', () => {
+  const view = viewOf(
+    row('n', 'self', {}),
+    row('p', 'unreachable', { models: [oldModel] }),
+    row('q', 'healthy', { models: [oldModel], state: 'draining' }),
+    row('r', 'suspect', { models: [held('other:latest', digestC)] }),
+    row('s', 'dialling', undefined),
+  )
+  expect(absentHolders(view, 'M').map(({ node }) => node)).toEqual(['p', 'q'])
+  expect(absentHolders(view, 'nope')).toEqual([])
+  expect(absentHolders(view, '')).toEqual([])
 })

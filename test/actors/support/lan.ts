@@ -39,13 +39,16 @@ export class Lan {
     this.world = world
   }
 
-  /** Starts to listen: from now on the node can be dialled at `/lan/<node>`. */
-  open(node: NodeId, events: LanEvents): void {
+  /** Starts to listen: from now on the node can be dialled at `/lan/<node>`. Returns what ends that. */
+  open(node: NodeId, events: LanEvents): () => void {
     this.#hosts.set(node, events)
+    return () => {
+      if (this.#hosts.get(node) === events) this.#close(node)
+    }
   }
 
   /** Stops listening, by design or by death. What was sent still arrives; then the other ends hear that it is over. */
-  close(node: NodeId): void {
+  #close(node: NodeId): void {
     this.#hosts.delete(node)
     for (const [key, { ends }] of this.#connections) {
       if (!ends.delete(node)) continue

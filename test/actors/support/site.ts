@@ -46,6 +46,15 @@ export interface SiteInit {
   readonly sim?: SimOptions
 }
 
+/** One request as its client sees it. */
+export interface Request {
+  readonly id: string
+  readonly frames: InferFrame[]
+  /** Why it was not admitted. */
+  refused: unknown
+  ended: boolean
+}
+
 /** A site that was started anew under the same name must not be served by the old one's network. */
 const serving = new WeakMap<Lan, Map<NodeId, Serve>>()
 
@@ -63,6 +72,7 @@ export class Site {
   readonly #engines: Engines
   readonly #init: SiteInit
   readonly #startedMs: number
+  #closeHost: () => void = () => {}
   #lastId = 0
 
   constructor(lan: Lan, node: NodeId, init: SiteInit = {}) {
@@ -148,7 +158,7 @@ export class Site {
       const { runtime, node } = this
       const send = (event: NetworkEvent): void => sendBack(event as never)
       const { tell, local } = here(system)
-      lan.open(node, {
+      this.#closeHost = lan.open(node, {
         onConnected: (other) => {
           runtime.linkUp(other)
           send({ type: 'link.up', node: other })
@@ -162,7 +172,7 @@ export class Site {
       send({ type: 'host.open', addresses: [`/lan/${node}`] })
       return () => {
         runtime.connect(undefined)
-        lan.close(node)
+        this.#closeHost()
       }
     })
   }
@@ -281,38 +291,40 @@ export class Site {
     return Object.fromEntries(rows.map(({ node, state }): [NodeId, string] => [node, state]))
   }
 
-  /** Asks for an answer of a few words, and collects what the client is given. */
-  async generate(model = 'm'): Promise<{ frames: InferFrame[]; refused?: unknown }> {
+  /** Asks for an answer of a few words, and keeps what the client is given while the world runs. */
+  submit(model = 'm', words = 3): Request {
     const id = `${this.node}-${++this.#lastId}`
-    const frames: InferFrame[] = []
+    const request: Request = { id, frames: [], refused: undefined, ended: false }
     const response = this.responses.open(id, () => {})
-    const task = {
-      id,
-      traceId: id,
-      model,
-      work: { kind: 'generate', prompt: 'a b c', raw: true },
-      options: { num_predict: 3 },
-      priority: 0,
-      limitMs: 60_000,
+    const work = { kind: 'generate', prompt: 'a b c', raw: true }
+    const options = { num_predict: words }
+    const task = { id, traceId: id, model, work, options, priority: 0, limitMs: 60_000 }
+    const read = async (): Promise<void> => {
+      for await (const batch of response) request.frames.push(...batch)
+      request.ended = true
     }
-    const answer = this.ask('scheduler', { type: 'task.submit', task })
-    await this.#lan.world.run(1)
-    if (answer.value?.type !== 'task.accepted') {
+    const refuse = (reason: unknown): void => {
       this.responses.forget(id)
-      return { frames, refused: answer.value?.code ?? answer.reason }
+      request.refused = reason
     }
-    const reading = (async () => {
-      for await (const batch of response) frames.push(...batch)
-    })()
+    this.runtime.ask(this.ref('scheduler'), { type: 'task.submit', task }, 5000).then(
+      (answer) => (answer.type === 'task.accepted' ? void read() : refuse(answer.code)),
+      (error: { reason: unknown }) => refuse(error.reason),
+    )
+    return request
+  }
+
+  /** The same, with the time that it takes. */
+  async generate(model = 'm'): Promise<Request> {
+    const request = this.submit(model)
     await this.#lan.world.run(200)
-    void reading
-    return { frames }
+    return request
   }
 
   /** The process is gone from one moment to the next. */
   kill(): void {
     this.runtime.connect(undefined)
-    this.#lan.close(this.node)
+    this.#closeHost()
     serving.get(this.#lan)?.delete(this.node)
   }
 }

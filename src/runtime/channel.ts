@@ -36,7 +36,7 @@ export class Channel<T> implements AsyncIterable<readonly T[]> {
   push(item: T): boolean {
     if (this.closed) return false
     this.#items.push(item)
-    this.#wake?.()
+    this.#wakeUp()
     if (this.#items.length < this.#init.highWater) return true
     this.#full = true
     return false
@@ -45,7 +45,14 @@ export class Channel<T> implements AsyncIterable<readonly T[]> {
   /** No more items. What waits is still delivered. */
   end(): void {
     this.#ended = true
-    this.#wake?.()
+    this.#wakeUp()
+  }
+
+  /** Once per wait: resolving a promise again costs far more than an item. */
+  #wakeUp(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
   }
 
   [Symbol.asyncIterator](): AsyncIterator<readonly T[]> {
@@ -55,7 +62,6 @@ export class Channel<T> implements AsyncIterable<readonly T[]> {
           await new Promise<void>((resolve) => {
             this.#wake = resolve
           })
-          this.#wake = undefined
         }
         if (this.#items.length === 0 || this.#cancelled) return { done: true, value: undefined }
         const batch = this.#items
@@ -82,7 +88,7 @@ export class Channel<T> implements AsyncIterable<readonly T[]> {
     const first = !this.#cancelled && !this.#ended
     this.#cancelled = true
     this.#items = []
-    this.#wake?.()
+    this.#wakeUp()
     if (first) this.#init.onCancel?.()
   }
 }

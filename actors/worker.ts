@@ -175,7 +175,8 @@ export const workerMachine = setup({
     queueDown: ({ event, system }) => {
       if (event.type !== 'actor.down') return
       const { tell, self, local } = here(system)
-      const hasCrashed = event.exit.kind === 'crash'
+      // Absent under an address that exists: it crashed again before the watch was renewed, and is being restarted.
+      const hasCrashed = event.exit.kind === 'crash' || (event.exit.kind === 'absent' && event.epoch !== 0)
       if (event.ref === local(enginesPath)) {
         if (hasCrashed) throw new Error('the supervisor of the engines has given up')
         return

@@ -192,7 +192,7 @@ async function* noNetwork(): AsyncGenerator<InferFrame[]> {
 function firstReport(runtime: Runtime, config: Config): NodeReport {
   return {
     node: runtime.node,
-    // Larger than in any earlier run, and with room for a million changes before it meets the next start's.
+    // Larger than in any earlier run.
     version: Math.floor(runtime.world.wallMs()) * 1000,
     name: config.name,
     software: version,

@@ -65,6 +65,9 @@ async function run(context: BenchContext): Promise<SectionResult> {
       { title: 'At full speed', table: fastRace.table },
       { title: `At ${steadyTokensPerSecond} tokens/s each`, table: steadyRace.table },
     ],
+    notes: [
+      'A proxy behind an engine that writes in bursts copies ready lines; a node composes every line from a frame, and over a hop encodes and checks that frame too.',
+    ],
     verdicts: [
       ...speedVerdicts(fastRace.table, single.proxied, burst.proxied, [nodes.local, nodes.hop]),
       ...costVerdicts(steadyRace.table, steadyMock.proxied, steadyNodes.hop),

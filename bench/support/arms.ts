@@ -61,7 +61,8 @@ export async function nodeArms(context: BenchContext, { tokensPerSecond }: Engin
   const alone = context.newGroup()
   const local = alone.spawn('local', { words: [...common, '--models', models], ...context.profiled('local') })
   const group = context.newGroup()
-  const worker = await group.spawn('worker', { words: [...common, '--models', models] }).ready()
+  const computing = { words: [...common, '--models', models], ...context.profiled('worker') }
+  const worker = await group.spawn('worker', computing).ready()
   const entry = group.spawn('entry', { words: [...common, '--join', worker.address], ...context.profiled('entry') })
   await Promise.all([entry.ready(), local.ready()])
   await group.joined()

@@ -66,11 +66,13 @@ export class Answer {
   }
 
   #show(pieces: readonly Piece[]): InferFrame[] {
-    if (pieces.length === 0) return []
+    const first = pieces[0]
+    if (first === undefined) return []
     const index = this.#shown
-    const tokens = pieces.flatMap((piece) => piece.tokens)
+    // Nearly always there is one, and this runs for every token.
+    const { tokens, text } = pieces.length === 1 ? first : joined(pieces)
     this.#shown += tokens.length
-    return [{ kind: 'token', index, tokens, text: pieces.map((piece) => piece.text).join('') }]
+    return [{ kind: 'token', index, tokens, text }]
   }
 
   #done(reason: 'stop' | 'length'): InferFrame {
@@ -88,6 +90,10 @@ export class Answer {
       promptTokenIds: [...this.#init.prompt],
     }
   }
+}
+
+function joined(pieces: readonly Piece[]): Piece {
+  return { tokens: pieces.flatMap(({ tokens }) => tokens), text: pieces.map(({ text }) => text).join('') }
 }
 
 /** Tokens that an answer may have: -1 until the model ends, -2 until the context is full. */

@@ -12,7 +12,7 @@ import { isLive } from './cell.ts'
 import type { Kernel } from './kernel.ts'
 
 /** Watches that one incarnation may hold, and that one peer may hold here: bounds the signal lane and our memory. */
-export const maxWatches = 65_536
+const maxWatches = 65_536
 
 /** A full outbox drains within this; a lost link is redialled, and the other side then asks again by itself. */
 const noticeRetryMs = 1000

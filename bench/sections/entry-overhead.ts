@@ -11,7 +11,7 @@ const crowd = 64
 const aloneMs = 1000
 const crowdMs = 1500
 /** Until the compiler has seen the hot paths. */
-const warmUpMs = 2500
+const warmUpMs = 6000
 const answerTokens = 8
 
 const columns = [

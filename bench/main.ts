@@ -13,7 +13,7 @@ import { relay } from './sections/relay.ts'
 import { runtime } from './sections/runtime.ts'
 import { start } from './sections/start.ts'
 import { BenchContext } from './support/context.ts'
-import { loadAverage } from './support/machine.ts'
+import { loadAverage, machineRows } from './support/machine.ts'
 import { type Measured, reportOf, sectionText, verdictTable } from './support/report.ts'
 
 const sections = [entryOverhead, relay, llamaDriver, start, crashGap, runtime]
@@ -52,6 +52,7 @@ function readOptions(): Options {
 
 async function bench({ rounds, only, smoke }: Options, context: BenchContext): Promise<void> {
   const startMs = performance.now()
+  const machine = machineRows()
   const loadBefore = loadAverage()
   const measured: Measured[] = []
   for (const section of sections) {
@@ -65,7 +66,8 @@ async function bench({ rounds, only, smoke }: Options, context: BenchContext): P
   }
   if (smoke || only !== undefined) return
   const minutes = Math.ceil((performance.now() - startMs) / 60_000)
-  writeFileSync(results, reportOf({ rounds, loadBefore, cores: availableParallelism(), minutes }, measured))
+  const run = { machine, rounds, loadBefore, cores: availableParallelism(), minutes }
+  writeFileSync(results, reportOf(run, measured))
   process.stderr.write('written to bench/RESULTS.md\n')
 }
 

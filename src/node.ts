@@ -1,5 +1,6 @@
 /** Starts and stops a node: opens the data folder, gives the tree what it needs, and waits until it answers. */
 import { randomBytes } from 'node:crypto'
+import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
@@ -7,12 +8,14 @@ import { tree } from '../actors/tree.ts'
 import { displayName, parseModelName } from '../protocols/model-name.ts'
 import { pathOf, refOf } from '../protocols/ref.ts'
 import type { Config } from './config.ts'
+import { createDriver } from './engine/drivers.ts'
 import { Cluster } from './http/cluster.ts'
 import { clusterOperations } from './http/cluster-operations.ts'
 import type { Listener } from './http/listener.ts'
+import { listenerLogic } from './http/listener-logic.ts'
 import { Responses } from './http/responses.ts'
 import type { ApiServices } from './http/services.ts'
-import type { Host } from './net/host.ts'
+import { type Host, openHost } from './net/host.ts'
 import { loadOrCreateKey } from './net/key.ts'
 import { logFacts } from './observe/log-facts.ts'
 import { provisions } from './provisions.ts'
@@ -22,6 +25,7 @@ import { type Catalog, openCatalog } from './store/catalog.ts'
 import { type DataFolder, openDataFolder } from './store/data-folder.ts'
 import { type HealthHistory, openHealthHistory } from './store/health-history.ts'
 import { removeRunFile, writeRunFile } from './store/run-file.ts'
+import { version } from './version.ts'
 
 /** Bytes of the token that lets the command line administer this node. */
 const tokenBytes = 24
@@ -75,12 +79,20 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
     runtime,
     responses,
     startedMs,
-    host: { privateKey, onHost: (host) => host && network.resolve(host), onFailed: network.reject },
-    listener: {
+    driver: driverOf(config),
+    capacity: { cpus: availableParallelism(), memoryBytes: totalmem() },
+    host: {
+      open: (events) => openHost({ ...networkOf(config), privateKey, events }),
+      onHost: (host) => host && network.resolve(host),
+      onFailed: network.reject,
+    },
+    listener: listenerLogic({
+      ...config.api,
+      log,
       services: services(runtime, responses, open.catalog, token, startedMs),
       onOpen: api.resolve,
       onFailed: api.reject,
-    },
+    }),
   })
   runtime.spawn(tree(init))
   try {
@@ -105,6 +117,14 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
     await runtime.stop(root)
     throw error
   }
+}
+
+function driverOf({ engine, gpu, simTokensPerSecond }: Config) {
+  return createDriver(engine, { llama: { gpu }, sim: { tokensPerSecond: simTokensPerSecond } })
+}
+
+function networkOf({ p2p, mdns }: Config) {
+  return { listen: [p2p], mdns, software: `omx-node/${version}` }
 }
 
 function services(

@@ -1,5 +1,4 @@
 /** Gives the machines what they need from outside, once per node: `provide` re-reads a machine, so never per actor. */
-import { availableParallelism, totalmem } from 'node:os'
 import type { Logger } from 'pino'
 import { engineMachine } from '../actors/engine.ts'
 import { healthMachine } from '../actors/health.ts'
@@ -23,15 +22,15 @@ import { refOf } from '../protocols/ref.ts'
 import type { NodeReport } from '../protocols/report.ts'
 import { encodeReport } from '../protocols/report-codec.ts'
 import type { Config } from './config.ts'
-import { createDriver, defaultThreads } from './engine/drivers.ts'
+import type { Driver } from './engine/driver.ts'
+import { defaultThreads } from './engine/drivers.ts'
 import { Engines } from './engine/engines.ts'
 import { createServe, type Serve } from './engine/serve.ts'
-import { type ListenerLogicInit, listenerLogic } from './http/listener-logic.ts'
 import type { Responses } from './http/responses.ts'
 import { attemptLogic } from './net/attempt.ts'
 import type { Host } from './net/host.ts'
 import { type HostLogicInit, hostLogic } from './net/host-logic.ts'
-import { fromPromise } from './runtime/logic.ts'
+import { type AnyActorLogic, fromPromise } from './runtime/logic.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { HealthHistory } from './store/health-history.ts'
 import { showLogic } from './store/show-logic.ts'
@@ -49,21 +48,25 @@ export interface ProvisionsInit {
   readonly log: Logger
   readonly runtime: Runtime
   readonly catalog: ModelCatalog
-  readonly history: HealthHistory
+  readonly history: Pick<HealthHistory, 'record'>
   readonly responses: Responses
   readonly startedMs: number
-  readonly host: Pick<HostLogicInit, 'privateKey' | 'onHost' | 'onFailed'>
-  readonly listener: Pick<ListenerLogicInit, 'services' | 'onOpen' | 'onFailed'>
+  readonly driver: Driver
+  readonly capacity: NodeReport['capacity']
+  readonly host: Pick<HostLogicInit, 'open' | 'onHost' | 'onFailed'>
+  /** Serves the API; see `src/http/listener-logic.ts`. */
+  readonly listener: AnyActorLogic
 }
 
 /** The tree of a node, ready to be started. */
 export function provisions(init: ProvisionsInit): TreeInit {
-  const { config, log, runtime, catalog, history, startedMs } = init
+  const { config, log, runtime, catalog, startedMs } = init
   const { node } = runtime
   let host: Host | undefined
-  const engines = enginesOf(config, catalog)
+  const engines = enginesOf(init)
   const serve = createServe({
     engines,
+    clock: runtime.world,
     tell: (to, message) => void runtime.tell(to, message),
     acquire: (request) => acquire(runtime, request),
   })
@@ -72,7 +75,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
     init.host.onHost(opened)
   }
   return {
-    reporter: { logic: reporter(() => host, log), input: { report: firstReport(runtime, config) } },
+    reporter: { logic: reporter(() => host, log), input: { report: firstReport(init) } },
     network: { logic: network(init, serve.foreign, onHost) },
     membership: {
       logic: membershipMachine,
@@ -80,7 +83,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
         node,
         boot: Math.floor(runtime.world.wallMs()),
         peer: peer(runtime, () => host),
-        healthCheck: healthCheck(runtime, history),
+        healthCheck: healthCheck(init),
         joiners: config.join.map((_, index) => refOf(node, joinerPath(index))),
       },
     },
@@ -110,7 +113,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
         task: task(init, serve.own, () => host),
       },
     },
-    ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener: listener(init) } }) },
+    ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener: init.listener } }) },
     inspector: {
       logic: inspectorMachine,
       input: {
@@ -137,15 +140,12 @@ function task({ runtime, responses }: ProvisionsInit, serve: Serve, host: () => 
   })
 }
 
-function network({ config, log, runtime, host }: ProvisionsInit, serve: Serve, onHost: HostLogicInit['onHost']) {
+function network({ log, runtime, host }: ProvisionsInit, serve: Serve, onHost: HostLogicInit['onHost']) {
   const hostActor = hostLogic({
     ...host,
     runtime,
     serve,
     onHost,
-    listen: [config.p2p],
-    mdns: config.mdns,
-    software: `omx-node/${version}`,
     onViolation: (from, error) => log.warn({ from, reason: error.message }, 'protocol violated'),
   })
   return networkMachine.provide({ actors: { host: hostActor } })
@@ -154,10 +154,10 @@ function network({ config, log, runtime, host }: ProvisionsInit, serve: Serve, o
 /** Infinity in the settings, -1 wherever it travels. */
 const keepAliveOf = ({ keepAliveMs }: Config): number => (Number.isFinite(keepAliveMs) ? keepAliveMs : -1)
 
-function enginesOf(config: Config, catalog: ModelCatalog): Engines {
-  const { threads, slots, contextTokens, simTokensPerSecond, gpu } = config
+function enginesOf({ config, catalog, driver }: ProvisionsInit): Engines {
+  const { threads, slots, contextTokens } = config
   return new Engines({
-    driver: createDriver(config.engine, { llama: { gpu }, sim: { tokensPerSecond: simTokensPerSecond } }),
+    driver,
     settings: {
       threads: threads === 0 ? defaultThreads() : threads,
       slots,
@@ -189,7 +189,7 @@ async function* noNetwork(): AsyncGenerator<InferFrame[]> {
   yield [{ kind: 'failed', code: 'link-lost', message: 'the network of this node is not open' }]
 }
 
-function firstReport(runtime: Runtime, config: Config): NodeReport {
+function firstReport({ runtime, config, capacity }: ProvisionsInit): NodeReport {
   return {
     node: runtime.node,
     // Larger than in any earlier run.
@@ -200,7 +200,7 @@ function firstReport(runtime: Runtime, config: Config): NodeReport {
     state: 'serving',
     models: [],
     loaded: [],
-    capacity: { cpus: availableParallelism(), memoryBytes: totalmem() },
+    capacity,
   }
 }
 
@@ -242,7 +242,7 @@ function withPeerId(addresses: readonly string[], node: string): string[] {
   return [...new Set(addresses.map((address) => (address.includes('/p2p/') ? address : `${address}/p2p/${node}`)))]
 }
 
-function healthCheck(runtime: Runtime, history: HealthHistory) {
+function healthCheck({ runtime, history }: ProvisionsInit) {
   return healthCheckMachine.provide({
     actions: { record: (_, result) => history.record({ ...result, atMs: runtime.world.wallMs() }) },
   })
@@ -267,8 +267,4 @@ function joiner(host: () => Host | undefined, log: Logger) {
 
 function models(catalog: ModelCatalog) {
   return modelsMachine.provide({ actors: { scan: fromPromise(() => catalog.list()) } })
-}
-
-function listener({ config, log, listener: given }: ProvisionsInit) {
-  return listenerLogic({ ...given, host: config.api.host, port: config.api.port, log })
 }

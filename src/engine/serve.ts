@@ -6,6 +6,7 @@
 import type { AcquireRefusal } from '../../actors/worker.ts'
 import type { InferFrame, InferRequest, InferStream, RefusalReason } from '../../protocols/infer.ts'
 import type { Message, Ref } from '../../protocols/ref.ts'
+import { type Clock, realClock } from './clock.ts'
 import type { Engines, HeldEngine } from './engines.ts'
 
 /** How often a request that waits for its model says so: well inside the entry node's watchdog. */
@@ -26,6 +27,8 @@ export interface ServeInit {
   readonly tell: (to: Ref, message: Message) => void
   /** Default: a minute. */
   readonly stallMs?: number
+  /** Default: real time. */
+  readonly clock?: Clock
 }
 
 type Batch = readonly InferFrame[]
@@ -33,7 +36,8 @@ type Batch = readonly InferFrame[]
 /** Never throws; a request ends with `refused`, `done` or `failed`, and leaving the loop cancels it at once. */
 export type Serve = (request: InferRequest) => InferStream
 
-export function createServe(init: ServeInit): { readonly own: Serve; readonly foreign: Serve } {
+export function createServe(given: ServeInit): { readonly own: Serve; readonly foreign: Serve } {
+  const init = { stallMs: engineStallMs, clock: realClock, ...given }
   const serve = (request: InferRequest, held: HeldEngine | undefined): InferStream => ({
     [Symbol.asyncIterator]: () => new Served(init, request, held),
   })
@@ -45,22 +49,23 @@ export function createServe(init: ServeInit): { readonly own: Serve; readonly fo
 
 /** Not a generator: `return` of one would wait for the frame that is due, and the engine would go on until then. */
 class Served implements AsyncIterator<Batch> {
-  readonly #init: ServeInit
+  readonly #init: Required<ServeInit>
   readonly #request: InferRequest
-  readonly #startMs = performance.now()
+  readonly #startMs: number
   readonly #acquired: Promise<AcquireRefusal | undefined> | undefined
   #held: HeldEngine | undefined
   #frames: AsyncIterator<Batch> | undefined
   #loadNs = 0
   #left = false
-  #watchdog: NodeJS.Timeout | undefined
-  /** Since when somebody waits for the next frame; 0: nobody does. */
-  #waitingSinceMs = 0
+  #watchdog: unknown
+  /** Since when somebody waits for the next frame; undefined: nobody does. */
+  #waitingSinceMs: number | undefined
   #stalled = false
 
-  constructor(init: ServeInit, request: InferRequest, held: HeldEngine | undefined) {
+  constructor(init: Required<ServeInit>, request: InferRequest, held: HeldEngine | undefined) {
     this.#init = init
     this.#request = request
+    this.#startMs = init.clock.monotonicMs()
     if (held === undefined) this.#acquired = init.acquire(request)
     else this.#begin(held)
   }
@@ -72,9 +77,9 @@ class Served implements AsyncIterator<Batch> {
       if (waiting !== undefined) return { done: false, value: [waiting] }
       if (this.#left) return { done: true, value: undefined }
     }
-    this.#waitingSinceMs = performance.now()
+    this.#waitingSinceMs = this.#init.clock.monotonicMs()
     const result = await (this.#frames as AsyncIterator<Batch>).next()
-    this.#waitingSinceMs = 0
+    this.#waitingSinceMs = undefined
     if (result.done === true) {
       this.#leave()
       return this.#stalled ? { done: false, value: [stalledFrame] } : result
@@ -90,12 +95,13 @@ class Served implements AsyncIterator<Batch> {
 
   /** A frame to send while there is no engine yet, or as the end; undefined once the engine is answering. */
   async #wait(): Promise<InferFrame | undefined> {
-    let timer: NodeJS.Timeout | undefined
+    const { clock } = this.#init
+    let timer: unknown
     const pause = new Promise<'waiting'>((resolve) => {
-      timer = setTimeout(resolve, progressMs, 'waiting')
+      timer = clock.setTimeout(() => resolve('waiting'), progressMs)
     })
     const outcome = await Promise.race([this.#acquired, pause])
-    clearTimeout(timer)
+    clock.clearTimeout(timer)
     if (this.#left) return undefined
     if (outcome === 'waiting') return { kind: 'progress', phase: 'loading', done: 0, total: 0 }
     const held = this.#init.engines.get(this.#request.digest)
@@ -110,30 +116,35 @@ class Served implements AsyncIterator<Batch> {
   #begin(held: HeldEngine): void {
     const { keepAliveMs } = this.#request
     this.#held = held
-    this.#loadNs = (performance.now() - this.#startMs) * 1e6
+    this.#loadNs = (this.#init.clock.monotonicMs() - this.#startMs) * 1e6
     this.#init.tell(held.ref, {
       type: 'request.started',
       load: held.load,
       ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
     })
     this.#frames = held.engine.infer(this.#request)[Symbol.asyncIterator]()
-    const { stallMs = engineStallMs } = this.#init
-    this.#watchdog = setInterval(() => this.#checkStall(held, stallMs), Math.min(stallCheckMs, stallMs))
+    this.#watch(held)
+  }
+
+  #watch(held: HeldEngine): void {
+    const { clock, stallMs } = this.#init
+    this.#watchdog = clock.setTimeout(() => this.#checkStall(held), Math.min(stallCheckMs, stallMs))
   }
 
   /** A hung engine is its supervisor's: the actor that owns it crashes with it, and whoever waits here hears at once. */
-  #checkStall({ ref, load }: HeldEngine, stallMs: number): void {
-    const { tell } = this.#init
-    if (this.#waitingSinceMs === 0 || performance.now() - this.#waitingSinceMs < stallMs) return
+  #checkStall(held: HeldEngine): void {
+    const { tell, clock, stallMs } = this.#init
+    const silentMs = this.#waitingSinceMs === undefined ? 0 : clock.monotonicMs() - this.#waitingSinceMs
+    if (silentMs < stallMs) return this.#watch(held)
     this.#stalled = true
-    tell(ref, { type: 'engine.stalled', load, silentMs: Math.round(performance.now() - this.#waitingSinceMs) })
+    tell(held.ref, { type: 'engine.stalled', load: held.load, silentMs: Math.round(silentMs) })
     void this.#frames?.return?.()
   }
 
   /** Once, whoever ends it first. */
   #leave(): void {
     this.#left = true
-    clearInterval(this.#watchdog)
+    this.#init.clock.clearTimeout(this.#watchdog)
     const held = this.#held
     this.#held = undefined
     if (held !== undefined) this.#init.tell(held.ref, { type: 'request.ended', load: held.load })

@@ -5,11 +5,13 @@ import { decodeReport } from '../../protocols/report-codec.ts'
 import { here } from '../runtime/here.ts'
 import { fromCallback } from '../runtime/logic.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { type Host, type HostInit, openHost } from './host.ts'
+import type { Host, HostEvents } from './host.ts'
 
-export interface HostLogicInit extends Omit<HostInit, 'events'> {
+export interface HostLogicInit {
   readonly runtime: Runtime
-  readonly serve: HostInit['events']['serve']
+  /** Opens the network: a real one, or one that a test holds in its hands. */
+  readonly open: (events: HostEvents) => Promise<Host>
+  readonly serve: HostEvents['serve']
   /** The host while it is open. */
   readonly onHost: (host: Host | undefined) => void
   readonly onFailed: (error: Error) => void
@@ -23,7 +25,7 @@ export function hostLogic(init: HostLogicInit) {
     const send = (event: NetworkEvent): void => {
       if (!stopped) sendBack(event as never)
     }
-    const opening = openHost({ ...init, events: eventsOf(init, send, (from, bytes) => onReport(from, bytes)) })
+    const opening = init.open(eventsOf(init, send, (from, bytes) => onReport(from, bytes)))
     const onReport = (from: NodeId, bytes: Uint8Array): void => {
       try {
         tell(local('node/membership'), { type: 'report.gossiped', from, report: decodeReport(bytes) })
@@ -56,7 +58,7 @@ function eventsOf(
   { runtime, serve, onViolation }: HostLogicInit,
   send: (event: NetworkEvent) => void,
   onReport: (from: NodeId, bytes: Uint8Array) => void,
-): HostInit['events'] {
+): HostEvents {
   return {
     onConnected: (node) => {
       runtime.linkUp(node)

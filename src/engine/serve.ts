@@ -135,7 +135,10 @@ class Served implements AsyncIterator<Batch> {
   #checkStall(held: HeldEngine): void {
     const { tell, clock, stallMs } = this.#init
     const silentMs = this.#waitingSinceMs === undefined ? 0 : clock.monotonicMs() - this.#waitingSinceMs
-    if (silentMs < stallMs) return this.#watch(held)
+    if (silentMs < stallMs) {
+      this.#watch(held)
+      return
+    }
     this.#stalled = true
     tell(held.ref, { type: 'engine.stalled', load: held.load, silentMs: Math.round(silentMs) })
     void this.#frames?.return?.()

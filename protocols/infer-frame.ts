@@ -2,18 +2,19 @@
  * The frames of an answer on `/omx/infer/1` as bytes: arrays without field names, checked by hand, because one of them
  * is written and read for every token.
  */
+import type { TokenLogprob, ToolCall } from './chat.ts'
 import { bytesOfFloats, bytesOfTokens, decode, encode, floatsOfBytes, tokensOfBytes } from './codec.ts'
 import type { FailureCode, InferFrame, InferResult, RefusalReason, WorkerLoad } from './infer.ts'
 import { ProtocolError } from './protocol-error.ts'
 import type { CodecLimits } from './scan.ts'
 
-/** The ids of a million prompt tokens, which `done` may carry; all other frames are small. */
+/** The ids of a million prompt tokens, which `done` may carry, or a million tokens' prompt in text; other frames are small. */
 export const maxInferFrameBytes = 4 * 1024 * 1024
 
-const limits: CodecLimits = { maxBytes: maxInferFrameBytes, maxDepth: 4, maxValues: 16_384 }
+const limits: CodecLimits = { maxBytes: maxInferFrameBytes, maxDepth: 32, maxValues: 16_384 }
 
 /** First element of a frame's array. Numbers are never reused for another meaning. */
-const marks = { accepted: 0, refused: 1, progress: 2, token: 3, embedding: 4, done: 5, failed: 6 } as const
+const marks = { accepted: 0, refused: 1, progress: 2, token: 3, embedding: 4, done: 5, failed: 6, rendered: 7 } as const
 
 type Phase = Extract<InferFrame, { kind: 'progress' }>['phase']
 
@@ -53,7 +54,7 @@ export function decodeInferFrame(bytes: Uint8Array): InferFrame {
   const fields = value as readonly unknown[]
   switch (fields[0]) {
     case marks.token:
-      return { kind: 'token', index: count(fields[1]), tokens: tokens(fields[2]), text: text(fields[3]) }
+      return tokenOf(fields)
     case marks.accepted:
       return { kind: 'accepted', load: loadOf(fields, 1) }
     case marks.refused:
@@ -66,6 +67,8 @@ export function decodeInferFrame(bytes: Uint8Array): InferFrame {
       return { kind: 'done', ...resultOf(fields) }
     case marks.failed:
       return { kind: 'failed', code: oneOf(failures, fields[1]), message: text(fields[2]) }
+    case marks.rendered:
+      return { kind: 'rendered', prompt: text(fields[1]), images: count(fields[2]) }
     default:
       throw new ProtocolError('shape', 'a frame of no known kind')
   }
@@ -74,7 +77,7 @@ export function decodeInferFrame(bytes: Uint8Array): InferFrame {
 function arrayOf(frame: InferFrame): unknown[] {
   switch (frame.kind) {
     case 'token':
-      return [marks.token, frame.index, frame.tokens, frame.text]
+      return arrayOfToken(frame)
     case 'accepted':
       return [marks.accepted, frame.load.active, frame.load.waiting, frame.load.slots]
     case 'refused':
@@ -85,6 +88,8 @@ function arrayOf(frame: InferFrame): unknown[] {
       return [marks.embedding, frame.index, bytesOfFloats(frame.vector)]
     case 'failed':
       return [marks.failed, frame.code, frame.message]
+    case 'rendered':
+      return [marks.rendered, frame.prompt, frame.images]
     case 'done':
       return [
         marks.done,
@@ -98,6 +103,55 @@ function arrayOf(frame: InferFrame): unknown[] {
         frame.promptTokenIds === undefined ? null : bytesOfTokens(frame.promptTokenIds),
       ]
   }
+}
+
+type TokenFrame = Extract<InferFrame, { kind: 'token' }>
+
+/** Most tokens add text and nothing else: what is absent is not written. */
+function arrayOfToken({ index, tokens, text, thinking, toolCalls, logprobs }: TokenFrame): unknown[] {
+  if (thinking === undefined && toolCalls === undefined && logprobs === undefined) {
+    return [marks.token, index, tokens, text]
+  }
+  const calls = toolCalls?.map((call) => [call.id, call.index, call.name, call.arguments])
+  const rows = logprobs?.map(({ token, logprob, top }) => [
+    token,
+    logprob,
+    top?.map((other) => [other.token, other.logprob]) ?? null,
+  ])
+  return [marks.token, index, tokens, text, thinking ?? null, calls ?? null, rows ?? null]
+}
+
+function tokenOf(fields: readonly unknown[]): TokenFrame {
+  const frame = { kind: 'token', index: count(fields[1]), tokens: tokens(fields[2]), text: text(fields[3]) } as const
+  if (fields.length <= 4) return frame
+  const [, , , , thinking, calls, rows] = fields
+  return {
+    ...frame,
+    ...(isAbsent(thinking) ? {} : { thinking: text(thinking) }),
+    ...(isAbsent(calls) ? {} : { toolCalls: list(calls).map(toolCallOf) }),
+    ...(isAbsent(rows) ? {} : { logprobs: list(rows).map(logprobOf) }),
+  }
+}
+
+const isAbsent = (value: unknown): boolean => value === null || value === undefined
+
+function toolCallOf(value: unknown): ToolCall {
+  const [id, index, name, args] = list(value)
+  if (typeof args !== 'object' || args === null || Array.isArray(args) || args instanceof Uint8Array) {
+    throw new ProtocolError('shape', 'the arguments of a call are not an object')
+  }
+  return { id: text(id), index: count(index), name: text(name), arguments: args as ToolCall['arguments'] }
+}
+
+function logprobOf(value: unknown): TokenLogprob {
+  const [token, logprob, top] = list(value)
+  const row = { token: text(token), logprob: real(logprob) }
+  if (isAbsent(top)) return row
+  const pairs = list(top).map((pair) => {
+    const [other, probability] = list(pair)
+    return { token: text(other), logprob: real(probability) }
+  })
+  return { ...row, top: pairs }
 }
 
 function resultOf(fields: readonly unknown[]): InferResult {
@@ -121,6 +175,16 @@ function loadOf(fields: readonly unknown[], from: number): WorkerLoad {
 function count(value: unknown): number {
   if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value
   throw new ProtocolError('shape', 'a field that is not a number of 0 or more')
+}
+
+function list(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  throw new ProtocolError('shape', 'a field that is not an array')
+}
+
+function real(value: unknown): number {
+  if (typeof value === 'number') return value
+  throw new ProtocolError('shape', 'a field that is not a number')
 }
 
 function text(value: unknown): string {

@@ -9,10 +9,19 @@ import type { CodecLimits } from './scan.ts'
 /** A context of a million tokens in text and in ids, several times over; small enough to hold one per stream. */
 export const maxInferRequestBytes = 32 * 1024 * 1024
 
+/** Containers inside containers: a tool's schema in a list of tools. Deeper ones would be refused by every engine. */
+const maxNesting = 64
+
 /** Token ids travel as one value each run, so what counts here is messages, inputs and options. */
-const limits: CodecLimits = { maxBytes: maxInferRequestBytes, maxDepth: 16, maxValues: 65_536 }
+const limits: CodecLimits = { maxBytes: maxInferRequestBytes, maxDepth: maxNesting, maxValues: 65_536 }
 
 export const maxMessages = 8192
+/** Of one message; and functions that a model may choose from, calls that it may make at once. */
+const maxImages = 256
+const maxTools = 1024
+const maxToolCalls = 1024
+/** Alternatives for a token, as Ollama's API allows. */
+const maxTopLogprobs = 20
 export const maxInputs = 8192
 export const maxOptions = 128
 
@@ -21,17 +30,63 @@ const longText = Type.String({ maxLength: maxInferRequestBytes })
 /** Bytes: checked where they are turned into token ids. */
 const tokenBytes = Type.Unknown()
 
+const images = Type.Optional(
+  Type.Array(
+    Type.Refine(Type.Unknown(), (value) => value instanceof Uint8Array),
+    { maxItems: maxImages },
+  ),
+)
+
+const anyObject = Type.Record(Type.String(), Type.Unknown())
+
+const chatMessage = Type.Object({
+  role: shortText,
+  content: longText,
+  thinking: Type.Optional(longText),
+  images,
+  toolCalls: Type.Optional(
+    Type.Array(
+      Type.Object({ id: shortText, index: Type.Integer({ minimum: 0 }), name: shortText, arguments: anyObject }),
+      { maxItems: maxToolCalls },
+    ),
+  ),
+  toolName: Type.Optional(shortText),
+  toolCallId: Type.Optional(shortText),
+})
+
+const tool = Type.Object({
+  type: shortText,
+  function: Type.Object({
+    name: shortText,
+    description: Type.Optional(longText),
+    parameters: Type.Optional(anyObject),
+  }),
+})
+
+const wishes = {
+  format: Type.Optional(Type.Union([Type.Literal('json'), anyObject])),
+  think: Type.Optional(
+    Type.Union([Type.Boolean(), ...(['low', 'medium', 'high', 'max'] as const).map((level) => Type.Literal(level))]),
+  ),
+}
+
 const work = Type.Union([
   Type.Object({
     kind: Type.Literal('generate'),
     prompt: longText,
+    suffix: Type.Optional(longText),
     system: Type.Optional(longText),
+    template: Type.Optional(longText),
     raw: Type.Boolean(),
     context: Type.Optional(tokenBytes),
+    images,
+    ...wishes,
   }),
   Type.Object({
     kind: Type.Literal('chat'),
-    messages: Type.Array(Type.Object({ role: shortText, content: longText }), { maxItems: maxMessages }),
+    messages: Type.Array(chatMessage, { maxItems: maxMessages }),
+    tools: Type.Optional(Type.Array(tool, { maxItems: maxTools })),
+    ...wishes,
   }),
   Type.Object({
     kind: Type.Literal('embed'),
@@ -53,6 +108,10 @@ const inferRequest = Type.Object({
   keepAliveMs: Type.Optional(Type.Number({ minimum: -1 })),
   remainingMs: Type.Number({ minimum: 0 }),
   resume: Type.Optional(Type.Object({ tokens: tokenBytes })),
+  truncate: Type.Optional(Type.Boolean()),
+  shift: Type.Optional(Type.Boolean()),
+  logprobs: Type.Optional(Type.Integer({ minimum: 0, maximum: maxTopLogprobs })),
+  renderOnly: Type.Optional(Type.Boolean()),
 })
 
 /** How "stays loaded for ever" is written: a number in every language. */

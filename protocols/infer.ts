@@ -4,11 +4,15 @@
  * the last is `refused`, `done` or `failed`. Resetting the stream cancels the request.
  */
 
+import type { ChatMessage, Format, Think, TokenLogprob, Tool, ToolCall } from './chat.ts'
+
 export const inferProtocol = '/omx/infer/1'
 
-export interface ChatMessage {
-  readonly role: string
-  readonly content: string
+/** What a generate and a chat may ask of their answer. */
+interface AnswerWishes {
+  readonly format?: Format
+  /** Absent: as the model does by itself. */
+  readonly think?: Think
 }
 
 /** Sampling options, already merged (defaults, the model's own, the request's), in Ollama's names and units. */
@@ -28,14 +32,24 @@ export interface SamplingOptions {
 
 /** What to compute. `load` only brings the model into memory. */
 export type InferWork =
-  | {
+  | ({
       readonly kind: 'generate'
       readonly prompt: string
+      /** Text that is to follow the answer: fill in the middle. */
+      readonly suffix?: string
       readonly system?: string
+      /** A Go template in place of the model's own. */
+      readonly template?: string
+      /** The prompt goes to the model as it is. */
       readonly raw: boolean
       readonly context?: readonly number[]
-    }
-  | { readonly kind: 'chat'; readonly messages: readonly ChatMessage[] }
+      readonly images?: readonly Uint8Array[]
+    } & AnswerWishes)
+  | ({
+      readonly kind: 'chat'
+      readonly messages: readonly ChatMessage[]
+      readonly tools?: readonly Tool[]
+    } & AnswerWishes)
   | {
       readonly kind: 'embed'
       readonly input: readonly string[]
@@ -66,6 +80,14 @@ export interface InferRequest {
   /** What remains of the deadline in ms; 0 means none. */
   readonly remainingMs: number
   readonly resume?: Resume
+  /** False: a conversation that does not fit is refused instead of losing its oldest messages. Absent: true. */
+  readonly truncate?: boolean
+  /** False: an answer ends where the context is full instead of losing the oldest tokens. Absent: true. */
+  readonly shift?: boolean
+  /** Each token's probability is wanted, with this many alternatives. */
+  readonly logprobs?: number
+  /** The rendered prompt is the answer; nothing is computed. */
+  readonly renderOnly?: boolean
 }
 
 /** A worker's load as every accept and refusal brings it back. */
@@ -104,11 +126,23 @@ export type InferFrame =
       readonly done: number
       readonly total: number
     }
-  /** `index` counts the answer's tokens from 0 and is that of the first one here; `text` is what they add. */
-  | { readonly kind: 'token'; readonly index: number; readonly tokens: readonly number[]; readonly text: string }
+  | ({ readonly kind: 'token' } & TokenFrame)
   | { readonly kind: 'embedding'; readonly index: number; readonly vector: Float32Array }
   | ({ readonly kind: 'done' } & InferResult)
   | { readonly kind: 'failed'; readonly code: FailureCode; readonly message: string }
+  /** The answer to `renderOnly`, before its `done`. */
+  | { readonly kind: 'rendered'; readonly prompt: string; readonly images: number }
+
+/** Tokens of an answer and what they add to it: nothing yet, where a parser waits for more. */
+interface TokenFrame {
+  /** Counts the answer's tokens from 0; that of the first one here. */
+  readonly index: number
+  readonly tokens: readonly number[]
+  readonly text: string
+  readonly thinking?: string
+  readonly toolCalls?: readonly ToolCall[]
+  readonly logprobs?: readonly TokenLogprob[]
+}
 
 /** The end of a complete answer. Durations in ns, as Ollama reports them. */
 export interface InferResult {

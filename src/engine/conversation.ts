@@ -1,5 +1,6 @@
 /** Requests as conversations, before any template sees them. */
-import type { ChatMessage, InferWork } from '../../protocols/infer.ts'
+import type { ChatMessage } from '../../protocols/chat.ts'
+import type { InferWork } from '../../protocols/infer.ts'
 
 type Conversation = Extract<InferWork, { kind: 'chat' | 'generate' }>
 

@@ -1,5 +1,5 @@
 /** The simulated model: text to tokens and back, answers and vectors that follow from the prompt alone. */
-import type { ChatMessage } from '../../protocols/infer.ts'
+import type { ChatMessage } from '../../protocols/chat.ts'
 
 /** What a simulated model can say: token ids are places in this list. */
 const vocabulary = (

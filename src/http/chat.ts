@@ -1,7 +1,8 @@
 /** `POST /api/chat`: the next message of a conversation; with no messages it loads or unloads a model. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import type { ChatMessage, InferResult, InferWork } from '../../protocols/infer.ts'
+import type { ChatMessage } from '../../protocols/chat.ts'
+import type { InferResult, InferWork } from '../../protocols/infer.ts'
 import { maxMessages } from '../../protocols/infer-request.ts'
 import { clientSignal, metricsOf, wholeAnswer } from './answer.ts'
 import { ApiError } from './errors.ts'

@@ -95,6 +95,7 @@ class Attempt {
         }
         return this.#carry(frame)
       case 'embedding':
+      case 'rendered':
         return this.#carry(frame)
       case 'accepted':
         this.#sink.acceptedBy(node)

@@ -57,6 +57,52 @@ export const inferRequests: Readonly<Record<string, InferRequest>> = {
     options: {},
     keepAliveMs: Number.POSITIVE_INFINITY,
   },
+  'generate-wishes': {
+    ...asked,
+    work: {
+      kind: 'generate',
+      prompt: 'def add(',
+      suffix: 'return c',
+      template: '{{ .Prompt }}',
+      raw: false,
+      images: [Buffer.from([137, 80, 78, 71])],
+      format: 'json',
+      think: 'high',
+    },
+    options: {},
+    truncate: false,
+    shift: false,
+    logprobs: 5,
+    renderOnly: true,
+  },
+  'chat-tools': {
+    ...asked,
+    work: {
+      kind: 'chat',
+      messages: [
+        {
+          role: 'assistant',
+          content: '',
+          thinking: 'The tool knows.',
+          toolCalls: [{ id: 'call_a1b2c3d4', index: 0, name: 'weather', arguments: { city: 'Oslo' } }],
+        },
+        { role: 'tool', content: '11 °C', toolName: 'weather', toolCallId: 'call_a1b2c3d4' },
+      ],
+      tools: [
+        {
+          type: 'function',
+          function: {
+            name: 'weather',
+            description: 'Weather now',
+            parameters: { type: 'object', properties: { city: { type: 'string' } } },
+          },
+        },
+      ],
+      format: { type: 'object' },
+      think: true,
+    },
+    options: {},
+  },
   embed: {
     ...asked,
     work: { kind: 'embed', input: ['a', 'b'], truncate: true, dimensions: 64, normalize: true },
@@ -84,6 +130,31 @@ export const inferFrames: Readonly<Record<string, InferFrame>> = {
   },
   progress: { kind: 'progress', phase: 'prefill', done: 128, total: 4096 },
   token: { kind: 'token', index: 17, tokens: [1234, 99_999], text: ' blue ☁' },
+  'token-thought': { kind: 'token', index: 3, tokens: [7], text: '', thinking: 'Rayleigh, surely.' },
+  'token-call': {
+    kind: 'token',
+    index: 40,
+    tokens: [8],
+    text: '',
+    toolCalls: [{ id: 'call_a1b2c3d4', index: 0, name: 'weather', arguments: { city: 'Oslo', days: 2 } }],
+  },
+  'token-logprobs': {
+    kind: 'token',
+    index: 0,
+    tokens: [9],
+    text: 'Yes',
+    logprobs: [
+      {
+        token: 'Yes',
+        logprob: -0.25,
+        top: [
+          { token: 'Yes', logprob: -0.25 },
+          { token: 'No', logprob: -1.5 },
+        ],
+      },
+    ],
+  },
+  rendered: { kind: 'rendered', prompt: '<|user|>Hi', images: 1 },
   embedding: { kind: 'embedding', index: 1, vector: Float32Array.from([0.5, -1, 3.25]) },
   done: { kind: 'done', reason: 'stop', ...ended, promptTokenIds: [1, 2, 70_000] },
   'done-embedding': { kind: 'done', reason: 'length', ...ended },

@@ -1,7 +1,8 @@
 /** What a driver and its child say to each other over IPC. Tokens of all streams travel in one message per tick. */
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { ChatMessage, InferFrame, SamplingOptions } from '../../../protocols/infer.ts'
+import type { ChatMessage } from '../../../protocols/chat.ts'
+import type { InferFrame, SamplingOptions } from '../../../protocols/infer.ts'
 import type { MemoryEstimate } from './memory.ts'
 
 /** What one stream computes, with everything resolved that does not need the tokenizer. */

@@ -17,6 +17,8 @@ interface AnswerWishes {
 
 /** Sampling options, already merged (defaults, the model's own, the request's), in Ollama's names and units. */
 export interface SamplingOptions {
+  /** Tokens at the beginning that stay when the context is full. */
+  readonly num_keep: number
   readonly num_predict: number
   readonly temperature: number
   readonly top_k: number

@@ -1,4 +1,5 @@
 /** One answer: its tokens, what of them may be shown, and when it ends. No I/O, no engine. */
+import type { TokenLogprob } from '../../protocols/chat.ts'
 import type { InferFrame, SamplingOptions } from '../../protocols/infer.ts'
 import { type Piece, StopStrings } from './stop-strings.ts'
 import { type Detokenize, Utf8Pieces } from './utf8.ts'
@@ -12,6 +13,8 @@ export interface AnswerInit {
   readonly sampling: SamplingOptions
   /** Tokens that the prompt and the answer may have together. */
   readonly contextTokens: number
+  /** Whether the oldest tokens may make room for new ones. */
+  readonly shift: boolean
   readonly detokenize: Detokenize
   readonly monotonicMs: () => number
 }
@@ -40,14 +43,15 @@ export class Answer {
 
   /** Whether there is no room or no permission for one more token. */
   get full(): boolean {
-    return this.#tokens >= this.#maxTokens || this.#init.prompt.length + this.#tokens >= this.#init.contextTokens
+    if (this.#tokens >= this.#maxTokens) return true
+    return !this.#init.shift && this.#init.prompt.length + this.#tokens >= this.#init.contextTokens
   }
 
   /** Takes one sampled token. @returns what may be sent, `done` included when it was the last */
-  push(token: number): InferFrame[] {
+  push(token: number, logprob?: TokenLogprob): InferFrame[] {
     this.#firstTokenMs ??= this.#init.monotonicMs()
     this.#tokens += 1
-    const piece = this.#text.push(token)
+    const piece = this.#text.push(token, logprob)
     if (piece !== undefined) {
       const { released, stopped } = this.#stops.push(piece)
       const frames = this.#show(released)
@@ -70,9 +74,13 @@ export class Answer {
     if (first === undefined) return []
     const index = this.#shown
     // Nearly always there is one, and this runs for every token.
-    const { tokens, text } = pieces.length === 1 ? first : joined(pieces)
+    const { tokens, text, logprobs } = pieces.length === 1 ? first : joined(pieces)
     this.#shown += tokens.length
-    return [{ kind: 'token', index, tokens, text }]
+    return [
+      logprobs === undefined
+        ? { kind: 'token', index, tokens, text }
+        : { kind: 'token', index, tokens, text, logprobs },
+    ]
   }
 
   #done(reason: 'stop' | 'length'): InferFrame {
@@ -93,7 +101,10 @@ export class Answer {
 }
 
 function joined(pieces: readonly Piece[]): Piece {
-  return { tokens: pieces.flatMap(({ tokens }) => tokens), text: pieces.map(({ text }) => text).join('') }
+  const tokens = pieces.flatMap((piece) => piece.tokens)
+  const text = pieces.map((piece) => piece.text).join('')
+  const logprobs = pieces.flatMap((piece) => piece.logprobs ?? [])
+  return logprobs.length === 0 ? { tokens, text } : { tokens, text, logprobs }
 }
 
 /** Tokens that an answer may have: -1 until the model ends, -2 until the context is full. */

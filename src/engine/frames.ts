@@ -1,6 +1,8 @@
 /** Answers that need no computing, the same for every driver. */
 import type { InferFrame, InferStream, RefusalReason, WorkerLoad } from '../../protocols/infer.ts'
 
+type Batch = readonly InferFrame[]
+
 async function* once(frames: readonly InferFrame[]): AsyncGenerator<readonly InferFrame[]> {
   yield frames
 }
@@ -25,4 +27,34 @@ export function loadedOnly(load: WorkerLoad): InferStream {
       loadNs: 0,
     },
   ])
+}
+
+/** A request that was taken and cannot be computed. */
+export function failedStream(failure: Extract<InferFrame, { kind: 'failed' }>, load: WorkerLoad): InferStream {
+  return once([{ kind: 'accepted', load }, failure])
+}
+
+/** A stream that is not known yet. Who leaves before it is known, has left it when it is. */
+export function deferredStream(coming: Promise<InferStream>): InferStream {
+  return { [Symbol.asyncIterator]: () => new Deferred(coming) }
+}
+
+class Deferred implements AsyncIterator<Batch> {
+  readonly #frames: Promise<AsyncIterator<Batch>>
+  #left = false
+
+  constructor(coming: Promise<InferStream>) {
+    this.#frames = coming.then((stream) => stream[Symbol.asyncIterator]())
+  }
+
+  async next(): Promise<IteratorResult<Batch>> {
+    const frames = await this.#frames
+    return this.#left ? { done: true, value: undefined } : await frames.next()
+  }
+
+  return(): Promise<IteratorResult<Batch>> {
+    this.#left = true
+    void this.#frames.then((frames) => frames.return?.())
+    return Promise.resolve({ done: true, value: undefined })
+  }
 }

@@ -6,6 +6,7 @@ import type { SamplingOptions } from '../../protocols/infer.ts'
 
 /** Ollama's defaults. `num_predict` -1: until the model ends, at most ten contexts. `seed` -1: a new one each time. */
 const samplingDefaults: SamplingOptions = {
+  num_keep: 4,
   num_predict: -1,
   temperature: 0.8,
   top_k: 40,

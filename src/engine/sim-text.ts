@@ -1,5 +1,4 @@
 /** The simulated model: text to tokens and back, answers and vectors that follow from the prompt alone. */
-import type { ChatMessage } from '../../protocols/chat.ts'
 
 /** What a simulated model can say: token ids are places in this list. */
 const vocabulary = (
@@ -37,9 +36,9 @@ export function tokenizeSim(text: string): number[] {
   return (text.match(/\s*\S+|\s+$/g) ?? []).map((word) => hashText(word) % promptTokenRange)
 }
 
-export function renderSim(messages: readonly ChatMessage[]): string {
-  return `${messages.map(({ role, content }) => `${role}: ${content}\n`).join('')}assistant:`
-}
+/** How a simulated model wants its conversations, where its file does not say. */
+export const simChatTemplate =
+  '{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}assistant:'
 
 /** The token at `index` of the answer to what `seed` stands for. */
 export function simToken(seed: number, index: number): number {
@@ -51,8 +50,21 @@ export function simAnswerLength(seed: number): number {
   return shortestAnswerTokens + (mix(seed) % shortestAnswerTokens)
 }
 
+/** Ids from here on stand for one character each: what a script says is said as it is written. */
+const characterBase = promptTokenRange
+
+/** A text as tokens of one character. */
+export function simScriptTokens(text: string): number[] {
+  return Array.from(text, (character) => characterBase + (character.codePointAt(0) ?? 0))
+}
+
 export function simTextOf(tokens: readonly number[]): string {
-  return tokens.map((token) => `${vocabulary[token % vocabulary.length]} `).join('')
+  return tokens.map(textOf).join('')
+}
+
+function textOf(token: number): string {
+  if (token >= characterBase) return String.fromCodePoint(token - characterBase)
+  return `${vocabulary[token % vocabulary.length]} `
 }
 
 /** The same text always gives the same vector; other texts give others. Not of length 1. */

@@ -1,11 +1,11 @@
 /** What one simulated request produces, step by step. No time, no channel. */
-import { randomInt } from 'node:crypto'
-import type { ModelFile } from '../../actors/model-catalog.ts'
-import type { FailureCode, InferFrame, InferRequest } from '../../protocols/infer.ts'
+import type { TokenLogprob } from '../../protocols/chat.ts'
+import type { FailureCode, InferFrame } from '../../protocols/infer.ts'
 import { Answer } from './answer.ts'
-import { fitConversation, messagesOf, promptTooLong } from './conversation.ts'
-import { resolveOptions } from './options.ts'
-import { hashText, renderSim, simAnswerLength, simTextOf, simToken, simVector, tokenizeSim } from './sim-text.ts'
+import type { CompletionRequest, EmbeddingRequest } from './completer.ts'
+import { fitPrompt, promptTooLong } from './conversation.ts'
+import { scriptedAnswer, simInstance } from './sim-script.ts'
+import { hashText, simAnswerLength, simScriptTokens, simTextOf, simToken, simVector, tokenizeSim } from './sim-text.ts'
 import { EmbeddingError, inputTooLong, shapeVector } from './vector.ts'
 
 /** Seeds are drawn below this when none is given. */
@@ -23,9 +23,10 @@ export interface SimWork {
 }
 
 export interface SimWorkInit {
-  readonly model: ModelFile
   readonly contextTokens: number
   readonly monotonicMs: () => number
+  /** Uniform in [0, 1): a seed, where the request brings none. */
+  readonly random: () => number
 }
 
 /** Thrown when a request cannot be computed. */
@@ -39,24 +40,25 @@ export class SimWorkError extends Error {
   }
 }
 
-/** @throws OptionError, SimWorkError */
-export function simWork(request: InferRequest, init: SimWorkInit): SimWork {
-  const sampling = resolveOptions(init.model.parameters, request.options)
-  if (request.work.kind === 'embed') return embedWork(request.work, init)
-  const prompt = promptOf(request, init)
-  const resume = request.resume?.tokens ?? []
-  const chance = sampling.temperature <= 0 ? 0 : sampling.seed === -1 ? randomInt(seedRange) : sampling.seed
+/** The tokens of an answer by their index; undefined: the model has ended. */
+type TokenAt = (index: number) => number | undefined
+
+/** @throws SimWorkError */
+export function simCompletion(request: CompletionRequest, init: SimWorkInit): SimWork {
+  const { sampling, resume, logprobs } = request
+  const prompt = promptOf(request, init.contextTokens)
+  const chance = sampling.temperature <= 0 ? 0 : sampling.seed === -1 ? seedFrom(init.random) : sampling.seed
   const seed = hashText(`${prompt.join(' ')} ${chance}`)
   const answer = new Answer({
     prompt,
     resume,
     sampling,
     contextTokens: init.contextTokens,
+    shift: request.shift,
     detokenize: simTextOf,
     monotonicMs: init.monotonicMs,
   })
-  // A limit is also a wish: benchmarks and tests say how long an answer shall be.
-  const length = sampling.num_predict < 0 ? simAnswerLength(seed) : Number.POSITIVE_INFINITY
+  const tokenAt = answerOf(request, seed)
   const tokens = [...prompt, ...resume]
   let index = resume.length
   return {
@@ -67,33 +69,52 @@ export function simWork(request: InferRequest, init: SimWorkInit): SimWork {
     },
     step: () => {
       if (answer.full) return answer.end('length')
-      if (index >= length) return answer.end('stop')
-      const token = simToken(seed, index)
+      const token = tokenAt(index)
+      if (token === undefined) return answer.end('stop')
       index += 1
       tokens.push(token)
-      return answer.push(token)
+      return answer.push(token, logprobs === undefined ? undefined : simLogprob(token, seed + index, logprobs))
     },
   }
 }
 
-function promptOf(request: InferRequest, init: SimWorkInit): readonly number[] {
-  const { work } = request
-  if (work.kind === 'embed' || work.kind === 'load') throw new SimWorkError('internal', `${work.kind} has no prompt`)
-  const limit = init.contextTokens - 1
-  const context = work.kind === 'generate' ? (work.context ?? []) : []
-  const tokens =
-    work.kind === 'generate' && work.raw
-      ? tokenizeSim(work.prompt)
-      : fitConversation(messagesOf(work, init.model.system), limit, (messages) => [
-          ...context,
-          ...tokenizeSim(renderSim(messages)),
-        ])
-  if (tokens === undefined || tokens.length > limit) throw new SimWorkError('context-exceeded', promptTooLong)
-  if (tokens.length === 0) throw new SimWorkError('invalid-request', 'the prompt is empty')
-  return tokens
+const seedFrom = (random: () => number): number => Math.floor(random() * seedRange)
+
+function promptOf({ prompt, before, shift, sampling }: CompletionRequest, contextTokens: number): readonly number[] {
+  const tokens = [...before, ...tokenizeSim(prompt)]
+  const fitted = fitPrompt(tokens, contextTokens, shift ? sampling.num_keep : undefined)
+  if (fitted === undefined) throw new SimWorkError('context-exceeded', promptTooLong)
+  if (fitted.length === 0) throw new SimWorkError('invalid-request', 'the prompt is empty')
+  return fitted
 }
 
-function embedWork(work: Extract<InferRequest['work'], { kind: 'embed' }>, init: SimWorkInit): SimWork {
+/** What the prompt scripts, what the format wants, or made-up words. */
+function answerOf({ prompt, format, grammarFrom, sampling }: CompletionRequest, seed: number): TokenAt {
+  const script = scriptedAnswer(prompt)
+  const constrained = format === undefined ? undefined : simScriptTokens(JSON.stringify(simInstance(format)))
+  const said = script === undefined ? undefined : simScriptTokens(script)
+  if (constrained !== undefined) {
+    return (index) => (index < grammarFrom ? said?.[index] : constrained[index - grammarFrom])
+  }
+  if (said !== undefined) return (index) => said[index]
+  // A limit is also a wish: benchmarks and tests say how long an answer shall be.
+  const length = sampling.num_predict < 0 ? simAnswerLength(seed) : Number.POSITIVE_INFINITY
+  return (index) => (index < length ? simToken(seed, index) : undefined)
+}
+
+/** Made up like the tokens, and in order: the one that was said is the likeliest. */
+function simLogprob(token: number, seed: number, alternatives: number): TokenLogprob {
+  const logprob = -(hashText(String(seed)) % 1000) / 1000
+  const row = { token: simTextOf([token]), logprob }
+  if (alternatives === 0) return row
+  const others = Array.from({ length: alternatives - 1 }, (_, at) => ({
+    token: simTextOf([simToken(seed, at + 1)]),
+    logprob: logprob - at - 1,
+  }))
+  return { ...row, top: [row, ...others] }
+}
+
+export function simEmbedding(work: EmbeddingRequest, init: SimWorkInit): SimWork {
   const beganMs = init.monotonicMs()
   let index = 0
   let promptTokens = 0
@@ -102,7 +123,7 @@ function embedWork(work: Extract<InferRequest['work'], { kind: 'embed' }>, init:
     if (tokens.length >= init.contextTokens && !work.truncate)
       throw new EmbeddingError('context-exceeded', inputTooLong)
     promptTokens += Math.min(tokens.length, init.contextTokens - 1)
-    const vector = shapeVector(simVector(text), work.dimensions ?? 0, work.normalize)
+    const vector = shapeVector(simVector(text), work.dimensions, work.normalize)
     return { kind: 'embedding', index: index++, vector }
   }
   return {

@@ -2,7 +2,8 @@
 import type { ModelFile } from '../../actors/model-catalog.ts'
 import { type Clock, realClock } from './clock.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from './driver.ts'
-import { SimEngine } from './sim-engine.ts'
+import { PromptedEngine } from './prompted-engine.ts'
+import { SimCompleter } from './sim-completer.ts'
 import type { SimFaults } from './sim-faults.ts'
 
 export interface SimOptions {
@@ -15,6 +16,8 @@ export interface SimOptions {
   readonly faults?: SimFaults
   /** Default: real time. */
   readonly clock?: Clock
+  /** Uniform in [0, 1); default: the process's own chance. */
+  readonly random?: () => number
 }
 
 export class SimDriver implements Driver {
@@ -32,6 +35,7 @@ export class SimDriver implements Driver {
       loadMs = 0,
       faults = {},
       clock = realClock,
+      random = Math.random,
     } = this.#options
     if (loadMs > 0) await sleep(clock, loadMs, signal)
     if (signal.aborted) {
@@ -40,7 +44,16 @@ export class SimDriver implements Driver {
     if (faults.loadFails !== undefined) {
       throw new EngineError(faults.loadFails, `cannot load ${model.name}: this simulated engine was told to fail`)
     }
-    return new SimEngine({ model, settings, tokensPerSecond, prefillTokensPerSecond, faults, clock })
+    const completer = new SimCompleter({
+      model,
+      settings,
+      tokensPerSecond,
+      prefillTokensPerSecond,
+      faults,
+      clock,
+      random,
+    })
+    return new PromptedEngine({ completer, model })
   }
 }
 

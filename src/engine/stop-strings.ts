@@ -2,11 +2,13 @@
  * Stop strings across token borders. Whole tokens are held back while the text could still become a stop string, so
  * that what was released is never taken back and an interrupted answer resumes at a token border.
  */
+import type { TokenLogprob } from '../../protocols/chat.ts'
 
-/** Tokens and the text that they add, which may be split no further. */
+/** Tokens and the text that they add, which may be split no further; and their probabilities, where they are wanted. */
 export interface Piece {
   readonly tokens: readonly number[]
   readonly text: string
+  readonly logprobs?: readonly TokenLogprob[]
 }
 
 export interface StopResult {
@@ -63,7 +65,7 @@ export class StopStrings {
     for (const piece of this.#held) {
       if (left === 0) break
       const text = piece.text.slice(0, left)
-      released.push({ tokens: piece.tokens, text })
+      released.push({ ...piece, text })
       left -= text.length
     }
     this.#held = []

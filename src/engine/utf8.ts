@@ -1,4 +1,5 @@
 /** Tokens to text, holding back those that end inside a character. */
+import type { TokenLogprob } from '../../protocols/chat.ts'
 import type { Piece } from './stop-strings.ts'
 
 /** What a decoder writes for bytes that are no character (yet). */
@@ -20,6 +21,7 @@ export class Utf8Pieces {
   readonly #detokenize: Detokenize
   #before: readonly number[]
   #held: number[] = []
+  #logprobs: TokenLogprob[] | undefined
 
   /** @param before the tokens that the answer continues */
   constructor(detokenize: Detokenize, before: readonly number[]) {
@@ -28,8 +30,9 @@ export class Utf8Pieces {
   }
 
   /** @returns the piece that this token completes; undefined while it ends inside a character */
-  push(token: number): Piece | undefined {
+  push(token: number, logprob?: TokenLogprob): Piece | undefined {
     this.#held.push(token)
+    if (logprob !== undefined) this.#logprobs = [...(this.#logprobs ?? []), logprob]
     const text = this.#detokenize(this.#held, this.#before)
     if (text.endsWith(replacement) && this.#held.length < maxHeldTokens) return undefined
     return this.#release(text)
@@ -43,8 +46,10 @@ export class Utf8Pieces {
 
   #release(text: string): Piece {
     const tokens = this.#held
+    const logprobs = this.#logprobs
     this.#before = [...this.#before, ...tokens].slice(-tailTokens)
     this.#held = []
-    return { tokens, text }
+    this.#logprobs = undefined
+    return logprobs === undefined ? { tokens, text } : { tokens, text, logprobs }
   }
 }

@@ -15,7 +15,12 @@ export type Load = (overrides?: Partial<EngineSettings>) => Promise<LoadedEngine
 
 let requests = 0
 
-export function request(work: InferWork, options: Record<string, unknown> = {}, resume?: number[]): InferRequest {
+export function request(
+  work: InferWork,
+  options: Record<string, unknown> = {},
+  resume?: number[],
+  rest: Partial<InferRequest> = {},
+): InferRequest {
   requests += 1
   return {
     id: `request-${requests}`,
@@ -26,6 +31,7 @@ export function request(work: InferWork, options: Record<string, unknown> = {}, 
     options: { temperature: 0, ...options },
     remainingMs: 0,
     ...(resume === undefined ? {} : { resume: { tokens: resume } }),
+    ...rest,
   }
 }
 
@@ -149,9 +155,10 @@ function answers(start: Load): void {
     expect(same.tokens).toEqual(whole.tokens)
   })
 
-  it('ends with length when the context is full', async () => {
+  it('ends with length when the context is full and nothing may be shifted out of it', async () => {
     const engine = await start({ contextTokens: 256 })
-    const { done } = await collect(engine.infer(request(raw(story), { num_predict: 5000 })))
+    const fixed = request(raw(story), { num_predict: 5000 }, undefined, { shift: false })
+    const { done } = await collect(engine.infer(fixed))
     if (done.reason === 'length') expect(done.promptTokens + done.evalTokens).toBe(256)
     else expect(done.promptTokens + done.evalTokens).toBeLessThan(256)
   })
@@ -178,9 +185,25 @@ function answers(start: Load): void {
     expect(engine.load().active).toBe(0)
   })
 
-  it('fails a raw prompt that is longer than the context as context-exceeded', async () => {
+  it('goes on beyond the context where the oldest tokens may go', async () => {
     const engine = await start({ contextTokens: 256 })
-    const { failed } = await collect(engine.infer(request(raw('word '.repeat(600)))))
+    const endless = request(raw(story), { num_predict: 400, temperature: 1.5, top_k: 0, top_p: 1, seed: 3 })
+    const { done, tokens } = await collect(engine.infer(endless))
+    expect(done.kind).toBe('done')
+    expect(tokens).toHaveLength(done.evalTokens)
+    if (done.reason === 'length') expect(done.evalTokens).toBe(400)
+  })
+
+  it('cuts the middle out of a prompt that is longer than the context, so that half of the room is left', async () => {
+    const engine = await start({ contextTokens: 256 })
+    const { done } = await collect(engine.infer(request(raw('word '.repeat(600)), { num_predict: 2 })))
+    expect(done).toMatchObject({ kind: 'done', promptTokens: 256 - (256 - 4) / 2 })
+  })
+
+  it('fails a prompt that is longer than the context as context-exceeded where nothing may be cut', async () => {
+    const engine = await start({ contextTokens: 256 })
+    const fixed = request(raw('word '.repeat(600)), {}, undefined, { shift: false })
+    const { failed } = await collect(engine.infer(fixed))
     expect(failed).toMatchObject({ kind: 'failed', code: 'context-exceeded' })
     expect(failed.message).toMatch(/^the prompt is longer than the context length currently available to the model/)
   })

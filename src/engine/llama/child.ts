@@ -4,9 +4,10 @@
  * drains first, decides when this process stops.
  */
 import type { ChildMessage, LoadMessage, ParentMessage } from './messages.ts'
-import { LoadError, loadModel } from './model.ts'
+import { LoadError, type LoadedModel, loadModel } from './model.ts'
 import { Scheduler } from './scheduler.ts'
 
+let model: LoadedModel | undefined
 let scheduler: Scheduler | undefined
 
 /** @returns what to wait for before sending more, when the parent does not read as fast as this process writes */
@@ -32,15 +33,22 @@ function onMessage(message: ParentMessage): void {
     case 'cancel':
       scheduler?.cancel(message.stream)
       return
+    case 'tokenize':
+      send({ kind: 'tokenized', call: message.call, tokens: [...(model?.tokenize(message.text, true) ?? [])] })
+      return
+    case 'detokenize':
+      send({ kind: 'detokenized', call: message.call, text: model?.detokenize(message.tokens, []) ?? '' })
+      return
   }
 }
 
 async function load(message: LoadMessage): Promise<void> {
   try {
-    const model = await loadModel(message, (fraction) => send({ kind: 'loading', fraction }))
+    model = await loadModel(message, (fraction) => send({ kind: 'loading', fraction }))
     scheduler = new Scheduler({ model, prefillTokens: message.prefillTokens, send })
     void scheduler.run()
-    send({ kind: 'loaded', contextTokens: model.contextTokens, vramBytes: model.vramBytes })
+    const { contextTokens, vramBytes, vocabulary } = model
+    send({ kind: 'loaded', contextTokens, vramBytes, vocabulary })
   } catch (error) {
     const code = error instanceof LoadError ? error.code : 'load-failed'
     send({ kind: 'unloadable', code, message: error instanceof Error ? error.message : String(error) })

@@ -2,8 +2,9 @@
 import type { ModelFile } from '../../../actors/model-catalog.ts'
 import type { Failure } from '../../../protocols/exit.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from '../driver.ts'
+import { PromptedEngine } from '../prompted-engine.ts'
 import { EngineProcess } from './child-process.ts'
-import { LlamaEngine } from './engine.ts'
+import { LlamaCompleter } from './completer.ts'
 import { readHeader, unusable } from './header.ts'
 import { contextFor, estimateMemory } from './memory.ts'
 import type { ChildMessage } from './messages.ts'
@@ -30,7 +31,7 @@ export class LlamaDriver implements Driver {
     const shape = await readHeader(model)
     const contextTokens = contextFor(shape, settings.contextTokens)
     const estimate = estimateMemory(shape, contextTokens, settings.slots)
-    return await startEngine({
+    const completer = await startCompleter({
       model,
       settings,
       signal,
@@ -39,6 +40,7 @@ export class LlamaDriver implements Driver {
       gpu: this.#options.gpu ?? true,
       stallMs: this.#options.loadStallMs ?? loadStallMs,
     })
+    return new PromptedEngine({ completer, model })
   }
 }
 
@@ -53,10 +55,10 @@ interface Start {
 }
 
 /** Forks the child and waits until it has the model. @throws EngineError; then no process is left */
-async function startEngine(start: Start): Promise<LlamaEngine> {
+async function startCompleter(start: Start): Promise<LlamaCompleter> {
   const { model, settings, signal, contextTokens, estimate } = start
   if (signal.aborted) throw stopped(model)
-  let engine: LlamaEngine | undefined
+  let completer: LlamaCompleter | undefined
   const loading = Promise.withResolvers<Extract<ChildMessage, { kind: 'loaded' }>>()
   // A rejection that comes when nobody waits any more is not an accident.
   loading.promise.catch(() => {})
@@ -68,13 +70,13 @@ async function startEngine(start: Start): Promise<LlamaEngine> {
   const child = new EngineProcess({
     model: model.name,
     onMessage: (message) => {
-      if (engine !== undefined) return engine.hear(message)
+      if (completer !== undefined) return completer.hear(message)
       if (message.kind === 'loading') progress()
       else if (message.kind === 'loaded') loading.resolve(message)
       else if (message.kind === 'unloadable') loading.reject(refusal(model, message))
     },
     onEnd: (failure) => {
-      if (engine !== undefined) engine.end(failure)
+      if (completer !== undefined) completer.end(failure)
       else loading.reject(crashed(model, failure))
     },
   })
@@ -94,15 +96,16 @@ async function startEngine(start: Start): Promise<LlamaEngine> {
       estimate,
     })
     const loaded = await loading.promise
-    engine = new LlamaEngine({
+    completer = new LlamaCompleter({
       process: child,
       model,
       settings,
       contextLength: loaded.contextTokens,
       sizeBytes: estimate.totalBytes,
       sizeVramBytes: loaded.vramBytes,
+      vocabulary: loaded.vocabulary,
     })
-    return engine
+    return completer
   } catch (error) {
     await child.stop()
     throw error

@@ -1,21 +1,14 @@
 /** What a driver and its child say to each other over IPC. Tokens of all streams travel in one message per tick. */
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { ChatMessage } from '../../../protocols/chat.ts'
-import type { InferFrame, SamplingOptions } from '../../../protocols/infer.ts'
+import type { InferFrame } from '../../../protocols/infer.ts'
+import type { CompletionRequest, EmbeddingRequest } from '../completer.ts'
 import type { MemoryEstimate } from './memory.ts'
 
 /** What one stream computes, with everything resolved that does not need the tokenizer. */
-export type ChildWork =
-  | { readonly kind: 'raw'; readonly prompt: string }
-  | { readonly kind: 'conversation'; readonly messages: readonly ChatMessage[]; readonly context: readonly number[] }
-  | {
-      readonly kind: 'embed'
-      readonly input: readonly string[]
-      readonly truncate: boolean
-      readonly dimensions: number
-      readonly normalize: boolean
-    }
+export type ChildWork = TextWork | ({ readonly kind: 'embed' } & Omit<EmbeddingRequest, 'model'>)
+
+export type TextWork = { readonly kind: 'text' } & Omit<CompletionRequest, 'model' | 'images'>
 
 export interface LoadMessage {
   readonly kind: 'load'
@@ -34,9 +27,6 @@ export interface StartMessage {
   readonly kind: 'start'
   readonly stream: number
   readonly work: ChildWork
-  readonly sampling: SamplingOptions
-  /** The answer's tokens that the client already has. */
-  readonly resume: readonly number[]
 }
 
 /** Driver to child. The child trusts its parent: these are typed, not checked. */
@@ -44,6 +34,9 @@ export type ParentMessage =
   | LoadMessage
   | StartMessage
   | { readonly kind: 'pause' | 'continue' | 'cancel'; readonly stream: number }
+  /** Answered by `tokenized` and `detokenized` with the same number. */
+  | { readonly kind: 'tokenize'; readonly call: number; readonly text: string }
+  | { readonly kind: 'detokenize'; readonly call: number; readonly tokens: readonly number[] }
 
 const integer = Type.Integer({ minimum: 0 })
 const tokens = Type.Array(integer)
@@ -88,7 +81,18 @@ const childMessage = Type.Union([
     released: Type.Array(integer),
   }),
   Type.Object({ kind: Type.Literal('loading'), fraction: Type.Number() }),
-  Type.Object({ kind: Type.Literal('loaded'), contextTokens: integer, vramBytes: integer }),
+  Type.Object({
+    kind: Type.Literal('loaded'),
+    contextTokens: integer,
+    vramBytes: integer,
+    vocabulary: Type.Object({
+      chatTemplate: Type.Union([Type.String(), Type.Undefined()]),
+      bosToken: Type.String(),
+      eosToken: Type.String(),
+    }),
+  }),
+  Type.Object({ kind: Type.Literal('tokenized'), call: integer, tokens }),
+  Type.Object({ kind: Type.Literal('detokenized'), call: integer, text: Type.String() }),
   Type.Object({
     kind: Type.Literal('unloadable'),
     code: Type.Union([

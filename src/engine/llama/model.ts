@@ -9,9 +9,9 @@ import {
   type LlamaModel,
   type Token,
 } from 'node-llama-cpp'
+import type { Vocabulary } from '../completer.ts'
 import { batchTokens, memoryRefusal } from './memory.ts'
 import type { LoadMessage } from './messages.ts'
-import { PromptTemplate } from './prompt.ts'
 
 /** Thrown when a model cannot be brought into memory. */
 export class LoadError extends Error {
@@ -30,7 +30,7 @@ export interface LoadedModel {
   /** Tokens that a prompt and its answer may have together. */
   readonly contextTokens: number
   readonly vramBytes: number
-  readonly template: PromptTemplate
+  readonly vocabulary: Vocabulary
   /** Text to tokens, with the model's beginning-of-text token where it wants one. */
   tokenize(text: string, atStart: boolean): readonly number[]
   detokenize(tokens: readonly number[], before: readonly number[]): string
@@ -63,7 +63,7 @@ export async function loadModel(init: LoadMessage, onProgress: (fraction: number
     sequences,
     contextTokens: Math.min(init.contextTokens, context.contextSize),
     vramBytes: llama.gpu === false ? 0 : model.memoryUsage.vram,
-    template: templateOf(model),
+    vocabulary: vocabularyOf(model),
     tokenize: (text, atStart) => tokenize(model, text, atStart),
     detokenize: (tokens, before) => model.detokenize(tokens as Token[], false, before as Token[]),
     embeddings: () => {
@@ -101,13 +101,13 @@ function availableBytes(): number {
   return Math.min(os.freemem(), process.availableMemory())
 }
 
-function templateOf(model: LlamaModel): PromptTemplate {
+function vocabularyOf(model: LlamaModel): Vocabulary {
   const template = model.fileInfo.metadata.tokenizer?.chat_template
-  return new PromptTemplate({
-    template: typeof template === 'string' && template !== '' ? template : undefined,
+  return {
+    chatTemplate: typeof template === 'string' && template !== '' ? template : undefined,
     bosToken: model.tokens.bosString ?? '',
     eosToken: model.tokens.eosString ?? '',
-  })
+  }
 }
 
 function tokenize(model: LlamaModel, text: string, atStart: boolean): readonly number[] {

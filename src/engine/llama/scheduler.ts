@@ -7,17 +7,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Token } from 'node-llama-cpp'
 import type { InferFrame } from '../../../protocols/infer.ts'
 import { Answer } from '../answer.ts'
-import { fitConversation, promptTooLong } from '../conversation.ts'
+import { fitPrompt, promptTooLong } from '../conversation.ts'
 import { chooseSlot, commonPrefix } from '../slot-choice.ts'
 import { EmbeddingError } from '../vector.ts'
 import { Embedding } from './embedding.ts'
-import type { StartMessage, TickMessage } from './messages.ts'
+import type { StartMessage, TextWork, TickMessage } from './messages.ts'
 import type { LoadedModel } from './model.ts'
-import { PromptError } from './prompt.ts'
 import { evaluateOptions } from './sampling.ts'
 
 /** An answer that holds a sequence. */
 interface Seat {
+  readonly work: TextWork
   readonly slot: number
   readonly answer: Answer
   /** Prompt and answer so far, for the penalties. */
@@ -153,7 +153,9 @@ export class Scheduler {
     if (stream === undefined) return
     this.#preparing.push(stream)
     try {
-      stream.seat ??= await this.#seat(stream.start)
+      const { work } = stream.start
+      if (work.kind === 'text') stream.seat ??= await this.#seat(work)
+      if (stream.seat === undefined) return
       await this.#prefill(stream, stream.seat)
     } catch (error) {
       await this.#fail(stream, error)
@@ -161,10 +163,10 @@ export class Scheduler {
   }
 
   /** Finds the prompt's tokens and a sequence for them. */
-  async #seat(start: StartMessage): Promise<Seat> {
+  async #seat(work: TextWork): Promise<Seat> {
     const { model } = this.#init
-    const prompt = promptTokens(model, start)
-    const wanted = [...prompt, ...start.resume]
+    const prompt = promptTokens(model, work)
+    const wanted = [...prompt, ...work.resume]
     const free = model.sequences
       .map((sequence, id) => ({ id, prefix: commonPrefix(sequence.contextTokens, wanted) }))
       .filter(({ id }) => !this.#taken.has(id))
@@ -174,16 +176,17 @@ export class Scheduler {
     this.#taken.add(slot)
     const answer = new Answer({
       prompt,
-      resume: start.resume,
-      sampling: start.sampling,
+      resume: work.resume,
+      sampling: work.sampling,
       contextTokens: model.contextTokens,
+      shift: work.shift,
       detokenize: model.detokenize,
       monotonicMs: () => performance.now(),
     })
     // The last token is always evaluated: its result is the first token of the answer.
     await sequence.adaptStateToTokens(wanted.slice(0, -1) as Token[], false)
     answer.cachedTokens = Math.min(sequence.nextTokenIndex, prompt.length)
-    return { slot, answer, history: wanted, prefill: wanted, tokens: undefined }
+    return { work, slot, answer, history: wanted, prefill: wanted, tokens: undefined }
   }
 
   /** Evaluates one chunk; with the last one the stream joins the running. */
@@ -201,7 +204,7 @@ export class Scheduler {
     const done = sequence.nextTokenIndex
     this.#emit(stream, [{ kind: 'progress', phase: 'prefill', done, total }])
     if (done < total - 1) return
-    const options = evaluateOptions(stream.start.sampling, seat.history, this.#init.model.contextTokens)
+    const options = evaluateOptions(seat.work.sampling, seat.history, this.#init.model.contextTokens)
     seat.tokens = sequence.evaluate(seat.prefill.slice(total - 1) as Token[], options)
     this.#preparing = this.#preparing.filter((other) => other !== stream)
     this.#running.push(stream)
@@ -254,22 +257,20 @@ export class Scheduler {
   }
 }
 
-/** The prompt's tokens; a conversation loses its oldest messages until it leaves room for one token of an answer. */
-function promptTokens(model: LoadedModel, start: StartMessage): readonly number[] {
-  const { work } = start
-  const limit = model.contextTokens - 1
-  let tokens: readonly number[] | undefined
-  if (work.kind === 'conversation') {
-    tokens = fitConversation(work.messages, limit, (messages) => [
-      ...work.context,
-      ...model.tokenize(model.template.render(messages), work.context.length === 0),
-    ])
-  } else if (work.kind === 'raw') {
-    tokens = model.tokenize(work.prompt, true)
+function promptTokens(model: LoadedModel, { prompt, before, shift, sampling }: TextWork): readonly number[] {
+  const tokens = [...before, ...model.tokenize(prompt, before.length === 0)]
+  const fitted = fitPrompt(tokens, model.contextTokens, shift ? sampling.num_keep : undefined)
+  if (fitted === undefined) throw new PromptTooLongError()
+  if (fitted.length === 0) throw new EmptyPromptError()
+  return fitted
+}
+
+class EmptyPromptError extends Error {
+  override readonly name = 'EmptyPromptError'
+
+  constructor() {
+    super('the prompt is empty')
   }
-  if (tokens === undefined || tokens.length > limit) throw new PromptTooLongError()
-  if (tokens.length === 0) throw new PromptError('conversation', 'the prompt is empty')
-  return tokens
 }
 
 class PromptTooLongError extends Error {
@@ -284,8 +285,6 @@ function failureFrame(error: unknown): InferFrame {
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof PromptTooLongError) return { kind: 'failed', code: 'context-exceeded', message }
   if (error instanceof EmbeddingError) return { kind: 'failed', code: error.code, message }
-  if (error instanceof PromptError) {
-    return { kind: 'failed', code: error.fault === 'template' ? 'model-unusable' : 'invalid-request', message }
-  }
+  if (error instanceof EmptyPromptError) return { kind: 'failed', code: 'invalid-request', message }
   return { kind: 'failed', code: 'internal', message }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { contextFor, estimateMemory, type ModelShape, memoryRefusal } from '../../../src/engine/llama/memory.ts'
 import { parseChildMessage } from '../../../src/engine/llama/messages.ts'
-import { PromptError, PromptTemplate } from '../../../src/engine/llama/prompt.ts'
+import { PromptError, PromptTemplate } from '../../../src/engine/prompt-template.ts'
 
 const gibibyte = 2 ** 30
 

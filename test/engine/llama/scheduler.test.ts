@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { InferFrame } from '../../../protocols/infer.ts'
 import { estimateMemory } from '../../../src/engine/llama/memory.ts'
-import type { ChildWork, LoadMessage, TickMessage } from '../../../src/engine/llama/messages.ts'
+import type { ChildWork, LoadMessage, TextWork, TickMessage } from '../../../src/engine/llama/messages.ts'
 import { LoadError, type LoadedModel, loadModel } from '../../../src/engine/llama/model.ts'
 import { Scheduler } from '../../../src/engine/llama/scheduler.ts'
 import { resolveOptions } from '../../../src/engine/options.ts'
@@ -49,11 +49,16 @@ class Bench {
     void this.scheduler.run()
   }
 
-  start(work: ChildWork, options: Record<string, unknown> = {}, resume: number[] = []): number {
+  start(work: ChildWork): number {
     this.#stream += 1
-    const sampling = resolveOptions({ temperature: 0 }, options)
-    this.scheduler.start({ kind: 'start', stream: this.#stream, work, sampling, resume })
+    this.scheduler.start({ kind: 'start', stream: this.#stream, work })
     return this.#stream
+  }
+
+  continue(prompt: string, options: Record<string, unknown> = {}, rest: Partial<TextWork> = {}): number {
+    const sampling = resolveOptions({ temperature: 0 }, options)
+    const plain = { before: [], resume: [], grammarFrom: 0, shift: true }
+    return this.start({ kind: 'text', prompt, sampling, ...plain, ...rest })
   }
 
   frames(stream: number): InferFrame[] {
@@ -83,8 +88,7 @@ class Bench {
   }
 }
 
-const raw = (prompt: string): ChildWork => ({ kind: 'raw', prompt })
-const story = raw('Once upon a time')
+const story = 'Once upon a time'
 
 describe('the lock-step scheduler', () => {
   let model: LoadedModel
@@ -96,7 +100,7 @@ describe('the lock-step scheduler', () => {
 
   it('sends one message per tick with a token of every running stream', async () => {
     const bench = new Bench(model)
-    const streams = [bench.start(story, { num_predict: 30 }), bench.start(raw('A node is'), { num_predict: 30 })]
+    const streams = [bench.continue(story, { num_predict: 30 }), bench.continue('A node is', { num_predict: 30 })]
     await bench.finish(...streams)
     const together = bench.ticks.filter((tick) => tick.streams.length === 2)
     expect(together.length).toBeGreaterThan(20)
@@ -105,10 +109,10 @@ describe('the lock-step scheduler', () => {
 
   it('leaves a paused stream out of its ticks and goes on with the others', async () => {
     const bench = new Bench(model)
-    const paused = bench.start(story, { num_predict: 60 })
+    const paused = bench.continue(story, { num_predict: 60 })
     await bench.until(() => bench.tokens(paused).length >= 3)
     bench.scheduler.pause(paused, true)
-    const other = bench.start(raw('A node is'), { num_predict: 40 })
+    const other = bench.continue('A node is', { num_predict: 40 })
     await bench.finish(other)
     const held = bench.tokens(paused).length
     expect(held).toBeLessThan(10)
@@ -119,9 +123,9 @@ describe('the lock-step scheduler', () => {
 
   it('frees the sequence of a cancelled stream within one pass, in any state', async () => {
     const bench = new Bench(model)
-    const running = bench.start(story, { num_predict: 400 })
+    const running = bench.continue(story, { num_predict: 400 })
     await bench.until(() => bench.tokens(running).length >= 3)
-    const preparing = bench.start(raw('The moon is a friend. '.repeat(40)))
+    const preparing = bench.continue('The moon is a friend. '.repeat(40))
     await bench.until(() => bench.frames(preparing).length > 0)
     const before = bench.tokens(running).length
     bench.scheduler.cancel(running)
@@ -132,17 +136,17 @@ describe('the lock-step scheduler', () => {
     expect(bench.frames(preparing).every((frame) => frame.kind === 'progress')).toBe(true)
     bench.scheduler.cancel(running)
     bench.scheduler.pause(running, true)
-    const three = [1, 2, 3].map(() => bench.start(story, { num_predict: 2 }))
+    const three = [1, 2, 3].map(() => bench.continue(story, { num_predict: 2 }))
     await bench.finish(...three)
     for (const stream of three) expect(bench.frames(stream).at(-1)).toMatchObject({ kind: 'done', evalTokens: 2 })
   })
 
   it('takes turns between the chunks of two prompts', async () => {
     const bench = new Bench(model)
-    const long = raw('The sun is a star. '.repeat(40))
+    const long = 'The sun is a star. '.repeat(40)
     const streams = [
-      bench.start(long, { num_predict: 1 }),
-      bench.start(raw('Hello, moon. '.repeat(30)), { num_predict: 1 }),
+      bench.continue(long, { num_predict: 1 }),
+      bench.continue('Hello, moon. '.repeat(30), { num_predict: 1 }),
     ]
     await bench.finish(...streams)
     const order = bench.ticks.flatMap((tick) => tick.streams.map((each) => each.stream)).slice(0, 6)
@@ -151,19 +155,17 @@ describe('the lock-step scheduler', () => {
 
   it('says why a stream could not be computed, and frees it', async () => {
     const bench = new Bench(model)
-    const failures: [ChildWork, string][] = [
-      [raw('word '.repeat(800)), 'context-exceeded'],
-      [
-        { kind: 'conversation', messages: [{ role: 'user', content: 'x '.repeat(900) }], context: [] },
-        'context-exceeded',
-      ],
-      [
-        { kind: 'embed', input: ['a', 'word '.repeat(800)], truncate: false, dimensions: 0, normalize: true },
-        'context-exceeded',
-      ],
-    ]
-    for (const [work, code] of failures) {
-      const stream = bench.start(work)
+    const long: ChildWork = {
+      kind: 'embed',
+      input: ['a', 'word '.repeat(800)],
+      truncate: false,
+      dimensions: 0,
+      normalize: true,
+    }
+    for (const [stream, code] of [
+      [bench.continue('word '.repeat(800), {}, { shift: false }), 'context-exceeded'],
+      [bench.start(long), 'context-exceeded'],
+    ] as const) {
       await bench.finish(stream)
       expect(bench.frames(stream).at(-1)).toMatchObject({ kind: 'failed', code })
     }
@@ -171,14 +173,14 @@ describe('the lock-step scheduler', () => {
 
   it('ends at once where the resumed answer is already as long as it may be', async () => {
     const bench = new Bench(model)
-    const stream = bench.start(story, { num_predict: 3 }, [5, 6, 7])
+    const stream = bench.continue(story, { num_predict: 3 }, { resume: [5, 6, 7] })
     await bench.finish(stream)
     expect(bench.frames(stream)).toMatchObject([{ kind: 'done', reason: 'length', evalTokens: 3 }])
   })
 
   it('embeds between the ticks of running answers', async () => {
     const bench = new Bench(model)
-    const answer = bench.start(story, { num_predict: 60 })
+    const answer = bench.continue(story, { num_predict: 60 })
     const work: ChildWork = {
       kind: 'embed',
       input: ['a fox', 'a moon'],
@@ -197,9 +199,9 @@ describe('the lock-step scheduler', () => {
     const bench = new Bench(model)
     const hot = { temperature: 1.2, num_predict: 20, repeat_penalty: 1.3, repeat_last_n: -1 }
     const streams = [
-      bench.start(story, { ...hot, seed: 5 }),
-      bench.start(story, { ...hot, seed: 5 }),
-      bench.start(story, hot),
+      bench.continue(story, { ...hot, seed: 5 }),
+      bench.continue(story, { ...hot, seed: 5 }),
+      bench.continue(story, hot),
     ]
     await bench.finish(...streams)
     const [first, second, third] = streams.map((stream) => bench.tokens(stream))

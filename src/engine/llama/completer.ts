@@ -1,19 +1,21 @@
 /** One loaded model, seen from the node: admission, streams and their back-pressure over the child's messages. */
 import type { ModelFile } from '../../../actors/model-catalog.ts'
 import type { Failure } from '../../../protocols/exit.ts'
-import type { InferFrame, InferRequest, InferStream, SamplingOptions, WorkerLoad } from '../../../protocols/infer.ts'
+import type { InferFrame, InferStream, WorkerLoad } from '../../../protocols/infer.ts'
 import { Channel } from '../../runtime/channel.ts'
 import { Admission, type Ticket } from '../admission.ts'
 import { realClock } from '../clock.ts'
-import { messagesOf } from '../conversation.ts'
-import type { EngineSettings, LoadedEngine } from '../driver.ts'
-import { loadedOnly, refusedStream } from '../frames.ts'
-import { resolveOptions } from '../options.ts'
+import type { Completer, CompletionRequest, EmbeddingRequest, Vocabulary } from '../completer.ts'
+import type { EngineSettings } from '../driver.ts'
+import { refusedStream } from '../frames.ts'
 import type { EngineProcess } from './child-process.ts'
-import type { ChildMessage, ChildWork } from './messages.ts'
+import type { ChildMessage, ChildWork, ParentMessage } from './messages.ts'
 
 /** Frames that wait for a slow consumer before its stream sits out, in frames; one is about one token. */
 const highWaterFrames = 64
+
+type Question = Extract<ParentMessage, { kind: 'tokenize' | 'detokenize' }>
+type Reply = Extract<ChildMessage, { kind: 'tokenized' | 'detokenized' }>
 
 interface Call {
   readonly channel: Channel<InferFrame>
@@ -22,33 +24,38 @@ interface Call {
   started: boolean
 }
 
-export interface LlamaEngineInit {
+export interface LlamaCompleterInit {
   readonly process: EngineProcess
   readonly model: ModelFile
   readonly settings: EngineSettings
   readonly contextLength: number
   readonly sizeBytes: number
   readonly sizeVramBytes: number
+  readonly vocabulary: Vocabulary
 }
 
-export class LlamaEngine implements LoadedEngine {
+export class LlamaCompleter implements Completer {
   readonly contextLength: number
   readonly sizeBytes: number
   readonly sizeVramBytes: number
+  readonly vocabulary: Vocabulary
   readonly pid?: number
   readonly ended: Promise<Failure | undefined>
-  readonly #init: LlamaEngineInit
+  readonly #init: LlamaCompleterInit
   readonly #admission: Admission
   readonly #calls = new Map<number, Call>()
-  #nextStream = 1
+  /** Bounded by the requests that are being prepared: one question each. */
+  readonly #questions = new Map<number, Pick<PromiseWithResolvers<Reply>, 'resolve' | 'reject'>>()
+  #nextId = 1
   #over = false
   #resolveEnded: (failure: Failure | undefined) => void = () => {}
 
-  constructor(init: LlamaEngineInit) {
+  constructor(init: LlamaCompleterInit) {
     this.#init = init
     this.contextLength = init.contextLength
     this.sizeBytes = init.sizeBytes
     this.sizeVramBytes = init.sizeVramBytes
+    this.vocabulary = init.vocabulary
     if (init.process.pid !== undefined) this.pid = init.process.pid
     const { slots, maxWaiting } = init.settings
     this.#admission = new Admission({ slots, maxWaiting, clock: realClock })
@@ -61,10 +68,18 @@ export class LlamaEngine implements LoadedEngine {
     return this.#admission.load()
   }
 
-  infer(request: InferRequest): InferStream {
-    if (this.#over) return refusedStream('draining', `${request.model} is being unloaded`, this.load())
-    if (request.work.kind === 'load') return loadedOnly(this.load())
-    const id = this.#nextStream++
+  /** Images are refused before they come here: llama.cpp's bindings for Node know only text. */
+  complete({ model, images: _images, ...work }: CompletionRequest): InferStream {
+    return this.#enter(model, { kind: 'text', ...work })
+  }
+
+  embed({ model, ...work }: EmbeddingRequest): InferStream {
+    return this.#enter(model, { kind: 'embed', ...work })
+  }
+
+  #enter(model: string, work: ChildWork): InferStream {
+    if (this.#over) return refusedStream('draining', `${model} is being unloaded`, this.load())
+    const id = this.#nextId++
     const call: Call = {
       channel: new Channel<InferFrame>({
         highWater: highWaterFrames,
@@ -75,16 +90,34 @@ export class LlamaEngine implements LoadedEngine {
       started: false,
     }
     call.ticket = this.#admission.enter(
-      () => this.#start(id, call, request),
+      () => this.#start(id, call, work),
       (before, waiting) => call.channel.push({ kind: 'progress', phase: 'queued', done: before, total: waiting }),
     )
     if (call.ticket === undefined) {
-      return refusedStream('busy', `every slot for ${request.model} is taken and its queue is full`, this.load())
+      return refusedStream('busy', `every slot for ${model} is taken and its queue is full`, this.load())
     }
     this.#calls.set(id, call)
     call.channel.push({ kind: 'accepted', load: this.load() })
-    if (!call.ticket.waiting) this.#start(id, call, request)
+    if (!call.ticket.waiting) this.#start(id, call, work)
     return call.channel
+  }
+
+  async tokenize(text: string): Promise<readonly number[]> {
+    const answer = await this.#ask({ kind: 'tokenize', call: this.#nextId++, text })
+    return answer.kind === 'tokenized' ? answer.tokens : []
+  }
+
+  async detokenize(tokens: readonly number[]): Promise<string> {
+    const answer = await this.#ask({ kind: 'detokenize', call: this.#nextId++, tokens })
+    return answer.kind === 'detokenized' ? answer.text : ''
+  }
+
+  #ask(question: Question): Promise<Reply> {
+    if (this.#over) return Promise.reject(new Error(`the engine of ${this.#init.model.name} has ended`))
+    return new Promise((resolve, reject) => {
+      this.#questions.set(question.call, { resolve, reject })
+      this.#init.process.send(question)
+    })
   }
 
   async close(): Promise<void> {
@@ -94,6 +127,10 @@ export class LlamaEngine implements LoadedEngine {
 
   /** What the child said. */
   hear(message: ChildMessage): void {
+    if (message.kind === 'tokenized' || message.kind === 'detokenized') {
+      this.#questions.get(message.call)?.resolve(message)
+      this.#questions.delete(message.call)
+    }
     if (message.kind !== 'tick') return
     for (const { stream, frames } of message.streams) {
       for (const frame of frames) this.#deliver(stream, frame)
@@ -111,24 +148,9 @@ export class LlamaEngine implements LoadedEngine {
     this.#resolveEnded(failure)
   }
 
-  #start(id: number, call: Call, request: InferRequest): void {
-    let sampling: SamplingOptions
-    try {
-      sampling = resolveOptions(this.#init.model.parameters, request.options)
-    } catch (error) {
-      call.channel.push({ kind: 'failed', code: 'invalid-request', message: (error as Error).message })
-      call.channel.end()
-      this.#release(id)
-      return
-    }
+  #start(id: number, call: Call, work: ChildWork): void {
     call.started = true
-    this.#init.process.send({
-      kind: 'start',
-      stream: id,
-      work: childWork(request, this.#init.model.system),
-      sampling,
-      resume: request.resume?.tokens ?? [],
-    })
+    this.#init.process.send({ kind: 'start', stream: id, work })
   }
 
   #deliver(id: number, frame: InferFrame): void {
@@ -165,26 +187,8 @@ export class LlamaEngine implements LoadedEngine {
       call.channel.end()
     }
     this.#calls.clear()
-  }
-}
-
-function childWork(request: InferRequest, system: string | undefined): ChildWork {
-  const { work } = request
-  switch (work.kind) {
-    case 'generate':
-      if (work.raw) return { kind: 'raw', prompt: work.prompt }
-      return { kind: 'conversation', messages: messagesOf(work, system), context: work.context ?? [] }
-    case 'chat':
-      return { kind: 'conversation', messages: messagesOf(work, system), context: [] }
-    case 'embed':
-      return {
-        kind: 'embed',
-        input: work.input,
-        truncate: work.truncate,
-        dimensions: work.dimensions ?? 0,
-        normalize: work.normalize,
-      }
-    case 'load':
-      throw new Error('a load is answered without the child')
+    for (const { reject } of this.#questions.values())
+      reject(new Error(`the engine of ${this.#init.model.name} has ended`))
+    this.#questions.clear()
   }
 }

@@ -1,15 +1,16 @@
 /** A simulated engine: slots, waiting, prefix cache, back-pressure and faults behave as in a real one. */
 import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { Failure } from '../../protocols/exit.ts'
-import type { FailureCode, InferFrame, InferRequest, InferStream, WorkerLoad } from '../../protocols/infer.ts'
+import type { FailureCode, InferFrame, InferStream, WorkerLoad } from '../../protocols/infer.ts'
 import { Channel } from '../runtime/channel.ts'
 import { Admission, type Ticket } from './admission.ts'
 import type { Clock } from './clock.ts'
-import type { EngineSettings, LoadedEngine } from './driver.ts'
-import { loadedOnly, refusedStream } from './frames.ts'
-import { OptionError } from './options.ts'
+import type { Completer, CompletionRequest, EmbeddingRequest, Vocabulary } from './completer.ts'
+import type { EngineSettings } from './driver.ts'
+import { refusedStream } from './frames.ts'
 import type { SimFaults } from './sim-faults.ts'
-import { type SimWork, SimWorkError, simWork } from './sim-work.ts'
+import { simChatTemplate, simTextOf, tokenizeSim } from './sim-text.ts'
+import { type SimWork, SimWorkError, type SimWorkInit, simCompletion, simEmbedding } from './sim-work.ts'
 import { chooseSlot, commonPrefix } from './slot-choice.ts'
 import { EmbeddingError } from './vector.ts'
 
@@ -33,21 +34,26 @@ interface Call {
   timer: unknown
 }
 
-export interface SimEngineInit {
+export interface SimCompleterInit {
   readonly model: ModelFile
   readonly settings: EngineSettings
   readonly tokensPerSecond: number
   readonly prefillTokensPerSecond: number
   readonly faults: SimFaults
   readonly clock: Clock
+  /** Uniform in [0, 1): seeds, where a request brings none. */
+  readonly random: () => number
 }
 
-export class SimEngine implements LoadedEngine {
+type NewWork = (init: SimWorkInit) => SimWork
+
+export class SimCompleter implements Completer {
   readonly contextLength: number
   readonly sizeBytes: number
   readonly sizeVramBytes = 0
+  readonly vocabulary: Vocabulary = { chatTemplate: simChatTemplate, bosToken: '', eosToken: '' }
   readonly ended: Promise<Failure | undefined>
-  readonly #init: SimEngineInit
+  readonly #init: SimCompleterInit
   readonly #admission: Admission
   readonly #calls = new Set<Call>()
   /** What each slot's cache holds. */
@@ -58,7 +64,7 @@ export class SimEngine implements LoadedEngine {
   #over = false
   #resolveEnded: (failure: Failure | undefined) => void = () => {}
 
-  constructor(init: SimEngineInit) {
+  constructor(init: SimCompleterInit) {
     const { settings, model, clock } = init
     this.#init = init
     this.contextLength = settings.contextTokens
@@ -74,22 +80,37 @@ export class SimEngine implements LoadedEngine {
     return this.#admission.load()
   }
 
-  infer(request: InferRequest): InferStream {
+  complete(request: CompletionRequest): InferStream {
+    return this.#enter(request.model, (init) => simCompletion(request, init))
+  }
+
+  embed(request: EmbeddingRequest): InferStream {
+    return this.#enter(request.model, (init) => simEmbedding(request, init))
+  }
+
+  tokenize(text: string): Promise<readonly number[]> {
+    return Promise.resolve(tokenizeSim(text))
+  }
+
+  detokenize(tokens: readonly number[]): Promise<string> {
+    return Promise.resolve(simTextOf(tokens))
+  }
+
+  #enter(model: string, work: NewWork): InferStream {
     const { refuse } = this.#init.faults
-    if (refuse !== undefined) return refusedStream(refuse, `${request.model}: told to refuse`, this.load())
-    if (this.#over) return refusedStream('draining', `${request.model} is being unloaded`, this.load())
-    if (request.work.kind === 'load') return loadedOnly(this.load())
+    if (refuse !== undefined) return refusedStream(refuse, `${model}: told to refuse`, this.load())
+    if (this.#over) return refusedStream('draining', `${model} is being unloaded`, this.load())
     const call = this.#newCall()
     call.ticket = this.#admission.enter(
-      () => this.#begin(call, request),
+      () => this.#begin(call, work),
       (before, waiting) => call.channel.push({ kind: 'progress', phase: 'queued', done: before, total: waiting }),
     )
     if (call.ticket === undefined) {
-      return refusedStream('busy', `every slot for ${request.model} is taken and its queue is full`, this.load())
+      return refusedStream('busy', `every slot for ${model} is taken and its queue is full`, this.load())
     }
     this.#calls.add(call)
     call.channel.push({ kind: 'accepted', load: this.load() })
-    if (!call.ticket.waiting) this.#begin(call, request)
+    if (!call.ticket.waiting) this.#begin(call, work)
     return call.channel
   }
 
@@ -117,11 +138,10 @@ export class SimEngine implements LoadedEngine {
     return call
   }
 
-  #begin(call: Call, request: InferRequest): void {
-    const { model, settings, clock } = this.#init
+  #begin(call: Call, work: NewWork): void {
+    const { settings, clock, random } = this.#init
     try {
-      const { contextTokens } = settings
-      call.work = simWork(request, { model, contextTokens, monotonicMs: () => clock.monotonicMs() })
+      call.work = work({ contextTokens: settings.contextTokens, monotonicMs: () => clock.monotonicMs(), random })
     } catch (error) {
       this.#fail(call, error)
       return
@@ -269,6 +289,5 @@ function dueSteps(elapsedMs: number, perSecond: number): number {
 }
 
 function codeOf(error: unknown): FailureCode {
-  if (error instanceof SimWorkError || error instanceof EmbeddingError) return error.code
-  return error instanceof OptionError ? 'invalid-request' : 'internal'
+  return error instanceof SimWorkError || error instanceof EmbeddingError ? error.code : 'internal'
 }

@@ -1,6 +1,6 @@
 /** A model's own chat template, rendered. */
 import { Template } from '@huggingface/jinja'
-import type { ChatMessage } from '../../../protocols/chat.ts'
+import type { ChatMessage } from '../../protocols/chat.ts'
 
 /** Thrown when a conversation cannot be rendered: `template` when the model's template itself is at fault. */
 export class PromptError extends Error {

@@ -12,21 +12,25 @@ export function refusedStream(reason: RefusalReason, message: string, load: Work
   return once([{ kind: 'refused', reason, message, load }])
 }
 
+const nothingComputed: Extract<InferFrame, { kind: 'done' }> = {
+  kind: 'done',
+  reason: 'load',
+  promptTokens: 0,
+  cachedTokens: 0,
+  promptNs: 0,
+  evalTokens: 0,
+  evalNs: 0,
+  loadNs: 0,
+}
+
 /** The answer to `load` work: the model is in memory. */
 export function loadedOnly(load: WorkerLoad): InferStream {
-  return once([
-    { kind: 'accepted', load },
-    {
-      kind: 'done',
-      reason: 'load',
-      promptTokens: 0,
-      cachedTokens: 0,
-      promptNs: 0,
-      evalTokens: 0,
-      evalNs: 0,
-      loadNs: 0,
-    },
-  ])
+  return once([{ kind: 'accepted', load }, nothingComputed])
+}
+
+/** The answer to `renderOnly`: what the model would be given. */
+export function renderedOnly(prompt: string, load: WorkerLoad): InferStream {
+  return once([{ kind: 'accepted', load }, { kind: 'rendered', prompt, images: 0 }, nothingComputed])
 }
 
 /** A request that was taken and cannot be computed. */

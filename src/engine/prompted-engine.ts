@@ -8,7 +8,7 @@ import type { InferFrame, InferRequest, InferStream, SamplingOptions, WorkerLoad
 import type { Completer, CompletionRequest } from './completer.ts'
 import { type Conversation, fitConversation, messagesOf } from './conversation.ts'
 import type { LoadedEngine } from './driver.ts'
-import { deferredStream, failedStream, loadedOnly } from './frames.ts'
+import { deferredStream, failedStream, loadedOnly, renderedOnly } from './frames.ts'
 import { resolveOptions } from './options.ts'
 import { PromptError, PromptTemplate } from './prompt-template.ts'
 
@@ -90,7 +90,9 @@ export class PromptedEngine implements LoadedEngine {
   }
 
   #complete(request: InferRequest, sampling: SamplingOptions, prompt: string): InferStream {
-    const { work, model, resume, shift = true, logprobs } = request
+    const { work, model, resume, shift = true, logprobs, renderOnly } = request
+    if (renderOnly === true) return renderedOnly(prompt, this.load())
+    const format = work.kind === 'generate' || work.kind === 'chat' ? work.format : undefined
     const completion: CompletionRequest = {
       model,
       prompt,
@@ -100,6 +102,7 @@ export class PromptedEngine implements LoadedEngine {
       grammarFrom: 0,
       shift,
       images: [],
+      ...(format === undefined ? {} : { format }),
       ...(logprobs === undefined ? {} : { logprobs }),
     }
     return this.#completer.complete(completion)

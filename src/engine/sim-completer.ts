@@ -8,6 +8,7 @@ import type { Clock } from './clock.ts'
 import type { Completer, CompletionRequest, EmbeddingRequest, Vocabulary } from './completer.ts'
 import type { EngineSettings } from './driver.ts'
 import { refusedStream } from './frames.ts'
+import { SchemaError } from './grammar/json-schema.ts'
 import type { SimFaults } from './sim-faults.ts'
 import { simChatTemplate, simTextOf, tokenizeSim } from './sim-text.ts'
 import { type SimWork, SimWorkError, type SimWorkInit, simCompletion, simEmbedding } from './sim-work.ts'
@@ -247,8 +248,7 @@ export class SimCompleter implements Completer {
   }
 
   #fail(call: Call, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error)
-    call.channel.push({ kind: 'failed', code: codeOf(error), message })
+    call.channel.push(failureOf(error))
     call.channel.end()
     this.#leave(call)
   }
@@ -288,6 +288,10 @@ function dueSteps(elapsedMs: number, perSecond: number): number {
   return Math.floor((elapsedMs * perSecond) / 1000 + 1e-6)
 }
 
-function codeOf(error: unknown): FailureCode {
-  return error instanceof SimWorkError || error instanceof EmbeddingError ? error.code : 'internal'
+function failureOf(error: unknown): Extract<InferFrame, { kind: 'failed' }> {
+  const message = error instanceof Error ? error.message : String(error)
+  if (error instanceof SchemaError)
+    return { kind: 'failed', code: 'invalid-request', message: `invalid format: ${message}` }
+  const code = error instanceof SimWorkError || error instanceof EmbeddingError ? error.code : 'internal'
+  return { kind: 'failed', code, message }
 }

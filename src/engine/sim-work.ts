@@ -104,7 +104,7 @@ function answerOf({ prompt, format, grammarFrom, sampling }: CompletionRequest, 
 
 /** Made up like the tokens, and in order: the one that was said is the likeliest. */
 function simLogprob(token: number, seed: number, alternatives: number): TokenLogprob {
-  const logprob = -(hashText(String(seed)) % 1000) / 1000
+  const logprob = -1 - (hashText(String(seed)) % 1000) / 1000
   const row = { token: simTextOf([token]), logprob }
   if (alternatives === 0) return row
   const others = Array.from({ length: alternatives - 1 }, (_, at) => ({

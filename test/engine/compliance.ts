@@ -101,6 +101,8 @@ export function compliance(name: string, load: Load): void {
       for (const engine of engines.values()) await (await engine).close()
     })
     answers(shared)
+    formats(shared)
+    probabilities(shared)
     embeddings(shared)
     concurrency(shared)
     endings(load)
@@ -235,6 +237,115 @@ function answers(start: Load): void {
     expect(first.done.cachedTokens).toBeLessThan(first.done.promptTokens / 2)
     expect(second.done.cachedTokens).toBe(first.done.promptTokens - 1)
     expect(second.text).toBe(first.text)
+  })
+}
+
+const schema = {
+  type: 'object',
+  properties: {
+    name: { type: 'string', maxLength: 12 },
+    age: { type: 'integer', minimum: 3, maximum: 120 },
+    tags: { type: 'array', items: { enum: ['a', 'b'] }, minItems: 1, maxItems: 2 },
+  },
+  required: ['name', 'age', 'tags'],
+}
+
+function formats(start: Load): void {
+  const wild = { temperature: 1.5, top_k: 0, top_p: 1, num_predict: 300 }
+
+  it('answers with a JSON object where that is the format, however the dice fall', async () => {
+    const engine = await start()
+    for (const seed of [1, 2, 3]) {
+      const work: InferWork = { kind: 'generate', prompt: story, raw: true, format: 'json' }
+      const { text, done } = await collect(engine.infer(request(work, { ...wild, temperature: 0.3, seed })))
+      if (done.reason === 'stop') expect(JSON.parse(text)).toBeTypeOf('object')
+      else expect(text).toMatch(/^\s*\{/)
+    }
+  })
+
+  it('answers with what a schema allows, however the dice fall', async () => {
+    const engine = await start()
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const work: InferWork = { kind: 'generate', prompt: story, raw: true, format: schema }
+      const { text, done } = await collect(engine.infer(request(work, { ...wild, seed })))
+      expect(done.reason).toBe('stop')
+      const value = JSON.parse(text)
+      expect(Object.keys(value)).toEqual(['name', 'age', 'tags'])
+      expect(value.name.length).toBeLessThanOrEqual(12)
+      expect(Number.isInteger(value.age) && value.age >= 3 && value.age <= 120).toBe(true)
+      for (const tag of value.tags) expect(['a', 'b']).toContain(tag)
+    }
+  })
+
+  it('continues an interrupted answer within its format', async () => {
+    const engine = await start()
+    const work: InferWork = { kind: 'generate', prompt: story, raw: true, format: schema }
+    const whole = await collect(engine.infer(request(work)))
+    const known = whole.tokens.slice(0, 9)
+    const rest = await collect(engine.infer(request(work, {}, [...known])))
+    expect([...known, ...rest.tokens]).toEqual(whole.tokens)
+  })
+
+  it('refuses a format that is no schema, and says what is wrong with it', async () => {
+    const engine = await start()
+    const work: InferWork = { kind: 'generate', prompt: story, raw: true, format: { type: 'nonsense' } }
+    const { failed } = await collect(engine.infer(request(work)))
+    expect(failed).toMatchObject({ kind: 'failed', code: 'invalid-request' })
+    expect(failed.message).toMatch(/^invalid format: .*"nonsense"/)
+  })
+
+  it('shows the prompt of a request that only asks for it, and computes nothing', async () => {
+    const engine = await start()
+    const only = request(ask('Hello'), {}, undefined, { renderOnly: true })
+    const { frames } = await collect(engine.infer(only))
+    expect(frames.map(({ kind }) => kind)).toEqual(['accepted', 'rendered', 'done'])
+    expect((frames[1] as Of<'rendered'>).prompt).toMatch(/Hello[\s\S]*assistant/)
+  })
+}
+
+function probabilities(start: Load): void {
+  const rowsOf = ({ frames }: Outcome) =>
+    frames.flatMap((frame) => (frame.kind === 'token' ? (frame.logprobs ?? []) : []))
+
+  it('gives each token its probability where that is asked for, with its alternatives in order', async () => {
+    const engine = await start()
+    const asked = request(raw(story), { num_predict: 10 }, undefined, { logprobs: 3 })
+    const outcome = await collect(engine.infer(asked))
+    const rows = rowsOf(outcome)
+    expect(rows).toHaveLength(10)
+    expect(rows.map(({ token }) => token).join('')).toContain(outcome.text.trim())
+    for (const { token, logprob, top = [] } of rows) {
+      expect(logprob).toBeLessThanOrEqual(0)
+      expect(top).toHaveLength(3)
+      expect(top.map((row) => row.logprob)).toEqual(top.map((row) => row.logprob).toSorted((a, b) => b - a))
+      // At temperature 0 the likeliest is the one that was said.
+      expect(top[0]).toEqual({ token, logprob })
+      expect(top.reduce((sum, row) => sum + Math.exp(row.logprob), 0)).toBeLessThanOrEqual(1.0001)
+    }
+  })
+
+  it('gives no probabilities where none are asked for, and none of alternatives where only the token counts', async () => {
+    const engine = await start()
+    expect(rowsOf(await collect(engine.infer(request(raw(story), { num_predict: 4 }))))).toEqual([])
+    const asked = request(raw(story), { num_predict: 4 }, undefined, { logprobs: 0 })
+    for (const row of rowsOf(await collect(engine.infer(asked)))) expect(row).not.toHaveProperty('top')
+  })
+
+  it('says the same at temperature 0 whether probabilities are wanted or not', async () => {
+    const engine = await start()
+    const options = { num_predict: 24 }
+    const plain = await collect(engine.infer(request(raw(story), options)))
+    const shown = await collect(engine.infer(request(raw(story), options, undefined, { logprobs: 0 })))
+    expect(shown.tokens).toEqual(plain.tokens)
+  })
+
+  it('keeps to a format while it gives probabilities', async () => {
+    const engine = await start()
+    const work: InferWork = { kind: 'generate', prompt: story, raw: true, format: schema }
+    const plain = await collect(engine.infer(request(work)))
+    const shown = await collect(engine.infer(request(work, {}, undefined, { logprobs: 2 })))
+    expect(shown.text).toBe(plain.text)
+    expect(rowsOf(shown)).toHaveLength(shown.tokens.length)
   })
 }
 

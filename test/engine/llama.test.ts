@@ -72,6 +72,13 @@ describe('the llama driver with the test model', () => {
     expect(second.done.promptTokenIds?.slice(0, context.length)).toEqual(context)
   })
 
+  it('refuses a schema that is nothing but itself, and goes on', async () => {
+    const work = { kind: 'generate', prompt: 'a', raw: true, format: { $ref: '#' } } as const
+    const { failed } = await collect(engine.infer(request(work)))
+    expect(failed).toMatchObject({ kind: 'failed', code: 'invalid-request' })
+    expect((await collect(engine.infer(request(raw('a'), { num_predict: 2 })))).done.kind).toBe('done')
+  })
+
   it('applies penalties and repeats nothing while they are high', async () => {
     const options = { num_predict: 40, repeat_penalty: 1.8, repeat_last_n: -1, presence_penalty: 1 }
     const plain = await collect(engine.infer(request(raw('1, 2, 1, 2, 1, 2,'), { num_predict: 40 })))

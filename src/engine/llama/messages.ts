@@ -42,7 +42,13 @@ const integer = Type.Integer({ minimum: 0 })
 const tokens = Type.Array(integer)
 
 const frame = Type.Union([
-  Type.Object({ kind: Type.Literal('token'), index: integer, tokens, text: Type.String() }),
+  Type.Object({
+    kind: Type.Literal('token'),
+    index: integer,
+    tokens,
+    text: Type.String(),
+    logprobs: Type.Optional(Type.Array(Type.Object({ token: Type.String(), logprob: Type.Number() }))),
+  }),
   Type.Object({ kind: Type.Literal('progress'), phase: Type.Literal('prefill'), done: integer, total: integer }),
   Type.Object({
     kind: Type.Literal('embedding'),

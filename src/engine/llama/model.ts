@@ -6,10 +6,13 @@ import {
   type Llama,
   type LlamaContextSequence,
   type LlamaEmbeddingContext,
+  LlamaGrammarEvaluationState,
   type LlamaModel,
   type Token,
 } from 'node-llama-cpp'
+import type { Format } from '../../../protocols/chat.ts'
 import type { Vocabulary } from '../completer.ts'
+import { jsonObjectGrammar, SchemaError, schemaGrammar } from '../grammar/json-schema.ts'
 import { batchTokens, memoryRefusal } from './memory.ts'
 import type { LoadMessage } from './messages.ts'
 
@@ -34,6 +37,8 @@ export interface LoadedModel {
   /** Text to tokens, with the model's beginning-of-text token where it wants one. */
   tokenize(text: string, atStart: boolean): readonly number[]
   detokenize(tokens: readonly number[], before: readonly number[]): string
+  /** The state of a new answer that must have this format. Rejects with a SchemaError where the schema is none. */
+  grammar(format: Format): Promise<LlamaGrammarEvaluationState>
   /** Created when first asked for: most models are never asked. */
   embeddings(): Promise<LlamaEmbeddingContext>
 }
@@ -66,6 +71,13 @@ export async function loadModel(init: LoadMessage, onProgress: (fraction: number
     vocabulary: vocabularyOf(model),
     tokenize: (text, atStart) => tokenize(model, text, atStart),
     detokenize: (tokens, before) => model.detokenize(tokens as Token[], false, before as Token[]),
+    grammar: async (format) => {
+      const grammar = format === 'json' ? jsonObjectGrammar : schemaGrammar(format)
+      const parsed = await llama.createGrammar({ grammar }).catch((error: Error) => {
+        throw new SchemaError(`a schema that llama.cpp cannot follow: ${error.message}`)
+      })
+      return new LlamaGrammarEvaluationState({ model, grammar: parsed })
+    },
     embeddings: () => {
       embedding ??= model.createEmbeddingContext({
         contextSize: init.contextTokens,

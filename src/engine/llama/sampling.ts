@@ -1,6 +1,6 @@
 /** Ollama's sampling options in the engine's terms. */
 import { randomInt } from 'node:crypto'
-import type { SequenceEvaluateOptions, Token } from 'node-llama-cpp'
+import type { ContextShiftOptions, SequenceEvaluateOptions, Token } from 'node-llama-cpp'
 import type { SamplingOptions } from '../../../protocols/infer.ts'
 
 /** Seeds are 32 bits wide, and the engine takes none below 0. */
@@ -16,19 +16,20 @@ export function evaluateOptions(
   history: readonly number[],
   contextTokens: number,
 ): SequenceEvaluateOptions {
-  const { repeat_penalty, presence_penalty, frequency_penalty, repeat_last_n } = sampling
-  const lastTokens = Math.min(repeat_last_n < 0 ? contextTokens : repeat_last_n, contextTokens)
+  const { repeat_penalty, presence_penalty, frequency_penalty } = sampling
+  const lastTokens = penaltyWindow(sampling, contextTokens)
   const penalised = lastTokens > 0 && (repeat_penalty !== 1 || presence_penalty !== 0 || frequency_penalty !== 0)
   return {
     temperature: Math.max(0, sampling.temperature),
     topK: Math.max(0, sampling.top_k),
     topP: sampling.top_p,
     minP: sampling.min_p,
-    seed: sampling.seed === -1 ? randomInt(randomSeedRange) : ((sampling.seed % seedRange) + seedRange) % seedRange,
+    seed: seedOf(sampling.seed),
+    contextShift: contextShift(sampling.num_keep),
     ...(penalised
       ? {
           repeatPenalty: {
-            punishTokens: () => history.slice(-lastTokens) as Token[],
+            punishTokens: () => recentTokens(sampling, history, contextTokens) as Token[],
             maxPunishTokens: lastTokens,
             penalty: repeat_penalty,
             presencePenalty: presence_penalty,
@@ -36,5 +37,35 @@ export function evaluateOptions(
           },
         }
       : {}),
+  }
+}
+
+export function seedOf(seed: number): number {
+  return seed === -1 ? randomInt(randomSeedRange) : ((seed % seedRange) + seedRange) % seedRange
+}
+
+function penaltyWindow({ repeat_last_n }: SamplingOptions, contextTokens: number): number {
+  return Math.min(repeat_last_n < 0 ? contextTokens : repeat_last_n, contextTokens)
+}
+
+/** The tokens that penalties count. */
+export function recentTokens(
+  sampling: SamplingOptions,
+  history: readonly number[],
+  contextTokens: number,
+): readonly number[] {
+  const count = penaltyWindow(sampling, contextTokens)
+  return count === 0 ? [] : history.slice(-count)
+}
+
+/** A full context loses half of what need not be kept, as llama.cpp's server does it; the beginning stays. */
+export function contextShift(numKeep: number): ContextShiftOptions {
+  const keptOf = (length: number): number => Math.max(0, Math.min(numKeep < 0 ? length : numKeep, length - 4))
+  return {
+    size: ({ contextSize }) => Math.max(1, Math.floor((contextSize - keptOf(contextSize)) / 2)),
+    strategy: ({ sequence, size }) => {
+      const start = keptOf(sequence.nextTokenIndex)
+      return [{ start, end: start + size }]
+    },
   }
 }

@@ -4,16 +4,17 @@
  * order of their sequences; otherwise llama.cpp computes them one by one.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Token } from 'node-llama-cpp'
+import type { LlamaGrammarEvaluationState, Token } from 'node-llama-cpp'
 import type { InferFrame } from '../../../protocols/infer.ts'
 import { Answer } from '../answer.ts'
 import { fitPrompt, promptTooLong } from '../conversation.ts'
+import { SchemaError } from '../grammar/json-schema.ts'
 import { chooseSlot, commonPrefix } from '../slot-choice.ts'
 import { EmbeddingError } from '../vector.ts'
 import { Embedding } from './embedding.ts'
 import type { StartMessage, TextWork, TickMessage } from './messages.ts'
 import type { LoadedModel } from './model.ts'
-import { evaluateOptions } from './sampling.ts'
+import { type Sampled, tokenSource } from './token-source.ts'
 
 /** An answer that holds a sequence. */
 interface Seat {
@@ -24,7 +25,10 @@ interface Seat {
   readonly history: number[]
   /** What has to be in the sequence before the first token can be sampled. */
   readonly prefill: readonly number[]
-  tokens: AsyncGenerator<Token, void> | undefined
+  readonly grammar: LlamaGrammarEvaluationState | undefined
+  /** Of the answer so far, what is said again so that the grammar follows it; the first comes next. */
+  readonly forced: number[]
+  tokens: AsyncGenerator<Sampled, void> | undefined
 }
 
 interface Stream {
@@ -166,7 +170,9 @@ export class Scheduler {
   async #seat(work: TextWork): Promise<Seat> {
     const { model } = this.#init
     const prompt = promptTokens(model, work)
-    const wanted = [...prompt, ...work.resume]
+    const grammar = work.format === undefined ? undefined : await model.grammar(work.format)
+    const forced = grammar === undefined ? [] : work.resume.slice(work.grammarFrom)
+    const wanted = [...prompt, ...work.resume.slice(0, work.resume.length - forced.length)]
     const free = model.sequences
       .map((sequence, id) => ({ id, prefix: commonPrefix(sequence.contextTokens, wanted) }))
       .filter(({ id }) => !this.#taken.has(id))
@@ -186,7 +192,7 @@ export class Scheduler {
     // The last token is always evaluated: its result is the first token of the answer.
     await sequence.adaptStateToTokens(wanted.slice(0, -1) as Token[], false)
     answer.cachedTokens = Math.min(sequence.nextTokenIndex, prompt.length)
-    return { work, slot, answer, history: wanted, prefill: wanted, tokens: undefined }
+    return { work, slot, answer, history: [...wanted], prefill: wanted, grammar, forced, tokens: undefined }
   }
 
   /** Evaluates one chunk; with the last one the stream joins the running. */
@@ -204,8 +210,7 @@ export class Scheduler {
     const done = sequence.nextTokenIndex
     this.#emit(stream, [{ kind: 'progress', phase: 'prefill', done, total }])
     if (done < total - 1) return
-    const options = evaluateOptions(seat.work.sampling, seat.history, this.#init.model.contextTokens)
-    seat.tokens = sequence.evaluate(seat.prefill.slice(total - 1) as Token[], options)
+    seat.tokens = tokenSource({ ...seat, model: this.#init.model, sequence, last: seat.prefill[total - 1] as number })
     this.#preparing = this.#preparing.filter((other) => other !== stream)
     this.#running.push(stream)
     this.#running.sort((left, right) => (left.seat?.slot ?? 0) - (right.seat?.slot ?? 0))
@@ -239,12 +244,19 @@ export class Scheduler {
       } else if (result.value === undefined || result.value.done === true) {
         await this.#finish(stream, seat.answer.end('stop'))
       } else {
-        seat.history.push(result.value.value)
-        const frames = seat.answer.push(result.value.value)
-        if (frames.at(-1)?.kind === 'done') await this.#finish(stream, frames)
-        else this.#emit(stream, frames)
+        await this.#take(stream, seat, result.value.value)
       }
     }
+  }
+
+  async #take(stream: Stream, seat: Seat, sampled: Sampled): Promise<void> {
+    const token = typeof sampled === 'number' ? sampled : sampled.token
+    seat.history.push(token)
+    // Said before, to whoever asked first.
+    if (seat.forced.shift() !== undefined) return
+    const frames = seat.answer.push(token, typeof sampled === 'number' ? undefined : sampled.logprob)
+    if (frames.at(-1)?.kind === 'done') await this.#finish(stream, frames)
+    else this.#emit(stream, frames)
   }
 
   async #sendTick(): Promise<void> {
@@ -285,6 +297,8 @@ function failureFrame(error: unknown): InferFrame {
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof PromptTooLongError) return { kind: 'failed', code: 'context-exceeded', message }
   if (error instanceof EmbeddingError) return { kind: 'failed', code: error.code, message }
-  if (error instanceof EmptyPromptError) return { kind: 'failed', code: 'invalid-request', message }
+  if (error instanceof SchemaError || error instanceof EmptyPromptError) {
+    return { kind: 'failed', code: 'invalid-request', message }
+  }
   return { kind: 'failed', code: 'internal', message }
 }

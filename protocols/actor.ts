@@ -28,6 +28,9 @@ export type Undelivered = 'absent' | 'full' | 'expired' | 'unreachable' | 'inval
 /** Why an ask will not be answered. */
 export type AskRefusal = Undelivered | 'down'
 
+/** Every way in which an ask may end without a reply. */
+export type AskFailure = AskRefusal | 'timeout'
+
 export type ActorFrame =
   | ({ readonly kind: 'tell' } & Addressed)
   | ({ readonly kind: 'ask'; readonly ask: number } & Addressed)
@@ -43,7 +46,7 @@ export type ActorFrame =
 /** Decisions are small; what is larger is data and has a stream of its own. The largest message is `models.shown`. */
 export const maxActorFrameBytes = 1024 * 1024
 
-/** 65,536 values: an inspector's tree of 4,096 actors with a dozen fields each. */
+/** 65,536 values: an inspector's page of 1,024 actors with two dozen fields each. */
 const limits: CodecLimits = { maxBytes: maxActorFrameBytes, maxDepth: 16, maxValues: 65_536 }
 
 /** Hex of a W3C trace id is 32 characters. */

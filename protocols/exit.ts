@@ -22,3 +22,7 @@ export function failureOf(error: unknown): Failure {
   }
   return { name: 'Error', message: typeof error === 'string' ? error : `threw ${String(error)}` }
 }
+
+/** In words, for people: `normal`, `crash: boom`. */
+export const exitText = (exit: Exit): string =>
+  exit.kind === 'crash' ? `${exit.kind}: ${exit.failure.message}` : exit.kind

@@ -2,14 +2,13 @@
 import type { Logger } from 'pino'
 import { nodeOf, pathOf } from '../../protocols/ref.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { sampler } from '../runtime/sampler.ts'
 
 /** Of each kind of dead letter and rejection, one line per this span; the others are counted in the next line. */
 const sampleMs = 10_000
-/** Kinds that are counted apart; beyond it they share one line. */
-const maxKinds = 256
 
 export function logFacts(runtime: Runtime, log: Logger): void {
-  const sampled = sampler(() => runtime.world.monotonicMs())
+  const sampled = sampler(sampleMs, () => runtime.world.monotonicMs())
   runtime.facts.observe(['started'], ({ ref, restarts }) => {
     if (restarts > 0) log.info({ actor: pathOf(ref), restarts }, 'restarted')
     else log.trace({ actor: pathOf(ref) }, 'started')
@@ -30,19 +29,4 @@ export function logFacts(runtime: Runtime, log: Logger): void {
     )
   })
   runtime.facts.observe(['escalated'], ({ ref, exit }) => log.fatal({ actor: pathOf(ref), exit }, 'gave up'))
-}
-
-/** Calls `write` at most once per kind and span, with how often the kind occurred since the last call. */
-function sampler(nowMs: () => number): (kind: string, write: (count: number) => void) => void {
-  const kinds = new Map<string, { count: number; writtenMs: number }>()
-  return (kind, write) => {
-    const key = kinds.has(kind) || kinds.size < maxKinds ? kind : ''
-    const known = kinds.get(key) ?? { count: 0, writtenMs: Number.NEGATIVE_INFINITY }
-    known.count++
-    kinds.set(key, known)
-    if (nowMs() - known.writtenMs < sampleMs) return
-    write(known.count)
-    known.count = 0
-    known.writtenMs = nowMs()
-  }
 }

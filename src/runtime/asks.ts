@@ -2,10 +2,10 @@
  * Ask: a one-shot ref with a timeout, so that a reply is only another tell. An ask ends in exactly one way: the reply,
  * a refusal, the end of the asked incarnation or of its node, or the timeout.
  */
-import type { AskRefusal } from '../../protocols/actor.ts'
+import type { AskFailure, AskRefusal } from '../../protocols/actor.ts'
 import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
-import { nodeOf, refOf } from '../../protocols/ref.ts'
-import type { Cell } from './cell.ts'
+import { nodeOf, pathOf, refOf } from '../../protocols/ref.ts'
+import { type Cell, isLive } from './cell.ts'
 import type { Kernel } from './kernel.ts'
 import type { TimerId } from './world.ts'
 
@@ -24,22 +24,58 @@ export const askPath = (ask: number): string => `${prefix}${ask}`
 /** Thrown when an ask will not be answered. `reason` says why. */
 export class AskError extends Error {
   override readonly name = 'AskError'
-  readonly reason: AskRefusal | 'timeout'
+  readonly reason: AskFailure
   readonly to: Ref
 
-  constructor(reason: AskError['reason'], to: Ref, type: string) {
+  constructor(reason: AskFailure, to: Ref, type: string) {
     super(`${type} to ${to}: ${reason}`)
     this.reason = reason
     this.to = to
   }
 }
 
+/** The incarnation that asks. */
+export interface Asker {
+  readonly cell: Cell
+  readonly epoch: number
+}
+
+/** An ask that has not ended: an edge from who waits to who was asked. */
+export interface OpenAsk {
+  /** Its one-shot ref, unique in the cluster. */
+  readonly ask: Ref
+  /** The path of the actor that asked; null: asked from outside, or by an incarnation that has ended. */
+  readonly asker: string | null
+  readonly asked: Ref
+  readonly type: string
+  readonly ageMs: number
+  /** Until its timeout. */
+  readonly leftMs: number
+}
+
+/** An answer that an actor of this node owes, to an ask of this node or another. */
+export interface OwedAnswer {
+  readonly ask: Ref
+  readonly by: string
+}
+
 interface Pending {
+  readonly asker: Asker | undefined
   readonly to: Ref
   readonly type: string
+  readonly sinceMs: number
+  readonly untilMs: number
   readonly timer: TimerId
   resolve(reply: Message): void
   reject(error: AskError): void
+}
+
+/** What is asked of whom, by whom; without an asker, from outside. */
+interface Question {
+  readonly asker: Asker | undefined
+  readonly to: Ref
+  readonly type: string
+  readonly timeoutMs: number
 }
 
 export class Asks {
@@ -56,12 +92,16 @@ export class Asks {
   }
 
   /** Opens a one-shot ref and hands the question to `deliver`, which answers why it could not, if so. */
-  open(to: Ref, type: string, timeoutMs: number, deliver: (ask: number, replyTo: Ref) => AskRefusal | undefined) {
+  open(question: Question, deliver: (ask: number, replyTo: Ref, untilMs: number) => AskRefusal | undefined) {
+    const { asker, to, type, timeoutMs } = question
     const ask = this.#kernel.nextId()
+    const sinceMs = this.#kernel.world.monotonicMs()
+    const untilMs = sinceMs + timeoutMs
+    this.#kernel.counters.asks++
     return new Promise<Message>((resolve, reject) => {
       const timer = this.#kernel.world.setTimeout(() => this.fail(ask, 'timeout'), timeoutMs)
-      this.#pending.set(ask, { to, type, timer, resolve, reject })
-      const why = deliver(ask, refOf(this.#kernel.node, askPath(ask)))
+      this.#pending.set(ask, { asker, to, type, sinceMs, untilMs, timer, resolve, reject })
+      const why = deliver(ask, refOf(this.#kernel.node, askPath(ask)), untilMs)
       if (why !== undefined) this.fail(ask, why)
     })
   }
@@ -76,8 +116,11 @@ export class Asks {
     return this.#close(ask, (pending) => pending.resolve(reply))
   }
 
-  fail(ask: number, reason: AskError['reason']): boolean {
-    return this.#close(ask, (pending) => pending.reject(new AskError(reason, pending.to, pending.type)))
+  fail(ask: number, reason: AskFailure): boolean {
+    return this.#close(ask, (pending) => {
+      this.#kernel.counters.asksFailed[reason]++
+      pending.reject(new AskError(reason, pending.to, pending.type))
+    })
   }
 
   #close(ask: number, end: (pending: Pending) => void): boolean {
@@ -131,6 +174,29 @@ export class Asks {
     for (const asker of this.#owed.keys()) if (nodeOf(asker) === node) this.paid(asker)
   }
 
+  /** How many asks of this node are open. */
+  get size(): number {
+    return this.#pending.size
+  }
+
+  /** Asks of this node that have not ended, the oldest first. */
+  waiting(): OpenAsk[] {
+    const nowMs = this.#kernel.world.monotonicMs()
+    return [...this.#pending].map(([ask, { asker, to, type, sinceMs, untilMs }]) => ({
+      ask: refOf(this.#kernel.node, askPath(ask)),
+      asker: asker !== undefined && isCurrent(asker) ? pathOf(asker.cell.ref) : null,
+      asked: to,
+      type,
+      ageMs: nowMs - sinceMs,
+      leftMs: Math.max(0, untilMs - nowMs),
+    }))
+  }
+
+  /** Answers that actors of this node owe, the oldest first. */
+  owed(): OwedAnswer[] {
+    return [...this.#owed].map(([ask, { cell }]) => ({ ask, by: pathOf(cell.ref) }))
+  }
+
   #forgetExpired(cell: Cell): void {
     const nowMs = this.#kernel.world.monotonicMs()
     for (const asker of [...cell.owes]) {
@@ -142,3 +208,5 @@ export class Asks {
     }
   }
 }
+
+const isCurrent = ({ cell, epoch }: Asker): boolean => isLive(cell) && cell.epoch === epoch

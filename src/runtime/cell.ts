@@ -32,6 +32,8 @@ export interface Envelope {
   readonly traceId: string
   /** Monotonic time after which nobody waits for the answer any more; 0: none. */
   readonly deadlineMs: number
+  /** Monotonic time when it was put into its mailbox; 0 where nobody looked at that moment. */
+  arrivedMs: number
 }
 
 /** Who hears of an incarnation's end: an actor here, a watch that another node asked for, or a pending stop. */
@@ -48,6 +50,8 @@ export type Phase = 'running' | 'waiting' | 'stopping' | 'gone'
 
 export interface Cell {
   readonly ref: Ref
+  /** Rises from cell to cell: a place in the list of all that does not move when others come and go. */
+  readonly born: number
   readonly spec: Spec
   readonly parent: Cell | undefined
   readonly policy: Policy
@@ -69,6 +73,12 @@ export interface Cell {
   /** Times of the restarts that this cell ordered as a supervisor. */
   history: number[]
   lastExit: Exit | undefined
+  /** Messages handed to its incarnations. */
+  handled: number
+  /** Messages to this address that became dead letters: full, expired, another incarnation meant. */
+  refused: number
+  /** The longest of the handlers that were timed, which they are only while somebody looks. */
+  longestMs: number
   /** The restart that it waits for: one that was ordered earlier no longer counts. */
   restartOrder: number
   /** Whether it stands in the list of cells with work. */
@@ -77,12 +87,13 @@ export interface Cell {
   stopped: Promise<void> | undefined
 }
 
-export function createCell(ref: Ref, spec: Spec, parent: Cell | undefined): Cell {
+export function createCell(ref: Ref, spec: Spec, parent: Cell | undefined, born: number): Cell {
   if (spec.id === '' || spec.id.includes('/') || spec.id.startsWith('$')) {
     throw new Error(`actor id "${spec.id}" must not be empty, contain "/" or start with "$"`)
   }
   return {
     ref,
+    born,
     spec,
     parent,
     policy: { ...defaultPolicy, ...spec.policy },
@@ -99,6 +110,9 @@ export function createCell(ref: Ref, spec: Spec, parent: Cell | undefined): Cell
     restarts: 0,
     history: [],
     lastExit: undefined,
+    handled: 0,
+    refused: 0,
+    longestMs: 0,
     restartOrder: 0,
     ready: false,
     stopped: undefined,

@@ -1,7 +1,9 @@
 /** What the parts of one runtime share. */
 import type { Undelivered } from '../../protocols/actor.ts'
+import { failureOf } from '../../protocols/exit.ts'
 import type { NodeId, Ref } from '../../protocols/ref.ts'
 import type { Cell } from './cell.ts'
+import { Counters } from './counters.ts'
 import { Facts } from './facts.ts'
 import type { World } from './world.ts'
 
@@ -13,6 +15,9 @@ export class Kernel {
   readonly world: World
   readonly facts: Facts
   readonly cells = new Map<Ref, Cell>()
+  readonly counters = new Counters()
+  /** Whether somebody looks, so that messages are to note when they arrive. */
+  timed = false
   #lastId: number
 
   constructor(node: NodeId, world: World) {
@@ -37,7 +42,16 @@ export class Kernel {
 
   /** Records that a message will not be handled. Always false, so that `tell` can return it. */
   deadLetter(to: Ref, type: string, why: Undelivered): false {
+    this.counters.deadLetters[why]++
+    const cell = this.cells.get(to)
+    if (cell !== undefined) cell.refused++
     if (this.facts.wants('deadLetter')) this.facts.emit({ kind: 'deadLetter', to, type, why })
     return false
+  }
+
+  /** Records that a peer sent something that it may not, or this node something that cannot be sent. */
+  rejected(from: NodeId, error: unknown): void {
+    this.counters.reject(from)
+    this.facts.emit({ kind: 'rejected', from, failure: failureOf(error) })
   }
 }

@@ -35,7 +35,7 @@ export class Lifecycle {
     }
     const ref = `${under ?? this.#kernel.node}/${spec.id}`
     if (this.#kernel.cells.has(ref)) throw new Error(`${ref} is already running`)
-    const cell = createCell(ref, spec, parent)
+    const cell = createCell(ref, spec, parent, this.#kernel.nextId())
     this.#kernel.cells.set(ref, cell)
     parent?.children.set(spec.id, cell)
     this.#start(cell)
@@ -47,6 +47,7 @@ export class Lifecycle {
     const clock = {
       setTimeout: (run: (...args: unknown[]) => void, delayMs: number) => world.setTimeout(run, delayMs),
       clearTimeout: (id: unknown) => world.clearTimeout(id),
+      monotonicMs: () => world.monotonicMs(),
     }
     const actor = createActor(cell.spec.logic, { id: cell.ref, input: cell.spec.input, clock })
     cell.actor = actor
@@ -128,6 +129,7 @@ export class Lifecycle {
       for (const cell of cells) {
         if (cell.phase !== 'waiting' || cell.restartOrder !== restartOrder || !this.#mayStart(cell)) continue
         cell.restarts++
+        this.#kernel.counters.restarts++
         this.#start(cell)
       }
     }, afterMs)
@@ -202,7 +204,7 @@ export class Lifecycle {
           resolve()
         },
       })
-      cell.mailbox.signal({ message: { type: 'shutdown' }, traceId: '', deadlineMs: 0 })
+      cell.mailbox.signal({ message: { type: 'shutdown' }, traceId: '', deadlineMs: 0, arrivedMs: 0 })
       this.#hooks.started(cell)
     })
   }

@@ -4,7 +4,7 @@
 export const defaultMailboxCapacity = 1024
 
 export class Mailbox<T> {
-  readonly #capacity: number
+  readonly capacity: number
   #ring: Array<T | undefined>
   #head = 0
   #size = 0
@@ -13,17 +13,22 @@ export class Mailbox<T> {
 
   /** The ring starts small and doubles up to `capacity`, so that idle actors cost little. */
   constructor(capacity: number) {
-    this.#capacity = Math.max(1, capacity)
-    this.#ring = new Array(Math.min(8, this.#capacity))
+    this.capacity = Math.max(1, capacity)
+    this.#ring = new Array(Math.min(8, this.capacity))
   }
 
   get size(): number {
     return this.#size + this.#signals.length - this.#signalHead
   }
 
+  /** The message that has waited longest, signals aside. */
+  get oldest(): T | undefined {
+    return this.#ring[this.#head]
+  }
+
   /** False when full: the caller decides whether that is a dead letter, a 503 or a retry. */
   offer(message: T): boolean {
-    if (this.#size === this.#capacity) return false
+    if (this.#size === this.capacity) return false
     if (this.#size === this.#ring.length) this.#grow()
     this.#ring[(this.#head + this.#size) % this.#ring.length] = message
     this.#size++
@@ -58,7 +63,7 @@ export class Mailbox<T> {
   }
 
   #grow(): void {
-    const larger: Array<T | undefined> = new Array(Math.min(this.#capacity, this.#ring.length * 2))
+    const larger: Array<T | undefined> = new Array(Math.min(this.capacity, this.#ring.length * 2))
     for (let i = 0; i < this.#size; i++) larger[i] = this.#ring[(this.#head + i) % this.#ring.length]
     this.#ring = larger
     this.#head = 0

@@ -5,7 +5,6 @@
  */
 import type { ActorFrame, AskRefusal, Undelivered } from '../../protocols/actor.ts'
 import { decodeActorFrame, encodeActorFrame } from '../../protocols/actor.ts'
-import { failureOf } from '../../protocols/exit.ts'
 import { checkRemoteMessage, checkReply } from '../../protocols/messages.ts'
 import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
 import { nodeOf, pathOf, refOf } from '../../protocols/ref.ts'
@@ -40,7 +39,7 @@ export class Remote {
     try {
       bytes = encodeActorFrame(frame)
     } catch (error) {
-      this.#reject(this.#init.kernel.node, error)
+      this.#init.kernel.rejected(this.#init.kernel.node, error)
       return false
     }
     return this.carrier?.send(node, bytes) === true
@@ -70,14 +69,14 @@ export class Remote {
     try {
       frame = decodeActorFrame(bytes)
     } catch (error) {
-      this.#reject(from, error)
+      this.#init.kernel.rejected(from, error)
       return
     }
     if (frame.kind === 'tell' || frame.kind === 'ask') this.#onMessage(from, frame)
     else if (frame.kind === 'reply') this.#onReply(from, frame.ask, frame.message)
     else if (frame.kind === 'refused') this.#onRefused(from, frame.ask, frame.why)
     else if (!this.#init.watches().receive(from, frame)) {
-      this.#reject(from, new Error(`sent ${frame.kind} for an actor of another node`))
+      this.#init.kernel.rejected(from, new Error(`sent ${frame.kind} for an actor of another node`))
     }
   }
 
@@ -85,7 +84,7 @@ export class Remote {
     const node = this.#init.asks().asked(ask)?.node
     if (node === undefined) return
     if (node === from) this.#init.asks().fail(ask, why)
-    else this.#reject(from, new Error(`refused an ask to ${node}`))
+    else this.#init.kernel.rejected(from, new Error(`refused an ask to ${node}`))
   }
 
   #onMessage(from: NodeId, frame: Addressed): void {
@@ -94,7 +93,7 @@ export class Remote {
     const to = refOf(kernel.node, frame.to)
     const wrong = checkRemoteMessage(frame.to, frame.message, from)
     if (wrong !== undefined) {
-      this.#reject(from, wrong)
+      this.#init.kernel.rejected(from, wrong)
       if (asker !== undefined) this.refuse(asker, 'invalid')
       return
     }
@@ -102,7 +101,8 @@ export class Remote {
     const deadlineMs = remainingMs === 0 ? 0 : kernel.world.monotonicMs() + remainingMs
     // Sender and return address are ours to say: whatever the frame claims for them is overwritten.
     const message = { ...frame.message, from, replyTo: asker }
-    const why = this.#init.deliver(to, frame.epoch, { message, traceId, deadlineMs })
+    kernel.counters.told++
+    const why = this.#init.deliver(to, frame.epoch, { message, traceId, deadlineMs, arrivedMs: 0 })
     if (why === undefined) return
     kernel.deadLetter(to, message.type, why)
     if (asker !== undefined) this.refuse(asker, why)
@@ -115,7 +115,7 @@ export class Remote {
       return
     }
     const wrong = asked.node === from ? checkReply(asked.type, message) : new Error(`answered an ask to ${asked.node}`)
-    if (wrong !== undefined) this.#reject(from, wrong)
+    if (wrong !== undefined) this.#init.kernel.rejected(from, wrong)
     else this.#init.asks().settle(ask, { ...message, from })
   }
 
@@ -128,9 +128,5 @@ export class Remote {
       const path = frame.kind === 'reply' ? askPath(frame.ask) : frame.to
       this.#init.kernel.deadLetter(refOf(node, path), frame.message.type, 'unreachable')
     }
-  }
-
-  #reject(from: NodeId, error: unknown): void {
-    this.#init.kernel.facts.emit({ kind: 'rejected', from, failure: failureOf(error) })
   }
 }

@@ -2,10 +2,11 @@
 import type { Undelivered } from '../../protocols/actor.ts'
 import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
 import { nodeOf, pathOf, refOf } from '../../protocols/ref.ts'
-import { Asks, askOf } from './asks.ts'
+import { type Asker, Asks, askOf } from './asks.ts'
 import type { Carrier } from './carrier.ts'
-import { type Cell, type Envelope, type Follower, isLive, type Spec, stateOf } from './cell.ts'
+import { type Cell, type Envelope, type Follower, isLive, type Spec } from './cell.ts'
 import type { Facts } from './facts.ts'
+import { type ActorInfo, Feed } from './feed.ts'
 import { inspect } from './follow.ts'
 import { openDoor, type TellOptions } from './here.ts'
 import { Kernel } from './kernel.ts'
@@ -15,20 +16,11 @@ import { Turns } from './turns.ts'
 import { Watches } from './watches.ts'
 import { realWorld, type World } from './world.ts'
 
-/** One actor as the inspector shows it. */
-export interface ActorInfo {
-  readonly path: string
-  readonly state: string
-  readonly waiting: number
-  readonly restarts: number
-  readonly epoch: number
-  /** How its last incarnation ended, as text; null while the first one runs. */
-  readonly lastExit: string | null
-}
-
 export class Runtime {
   readonly node: NodeId
   readonly facts: Facts
+  /** What a reader may pull: actors, counters, asks, facts. */
+  readonly feed: Feed
   readonly #kernel: Kernel
   readonly #turns: Turns
   readonly #asks: Asks
@@ -54,7 +46,7 @@ export class Runtime {
       this.#kernel,
       (to, frame) => this.#remote.send(to, frame),
       (cell, message) => {
-        cell.mailbox.signal({ message, traceId: '', deadlineMs: 0 })
+        cell.mailbox.signal({ message, traceId: '', deadlineMs: 0, arrivedMs: 0 })
         this.#turns.arm(cell)
       },
     )
@@ -68,6 +60,7 @@ export class Runtime {
       },
       gone: (cell) => this.#bury(cell),
     })
+    this.feed = new Feed(this.#kernel, this.#asks)
   }
 
   get world(): World {
@@ -87,9 +80,10 @@ export class Runtime {
   /** Fire and forget. False: it surely was not delivered; true promises nothing. */
   tell(to: Ref, message: Message, options: TellOptions = {}): boolean {
     const { deadlineMs = 0, traceId = this.#turns.traceId } = options
+    this.#kernel.counters.told++
     if (askOf(pathOf(to)) !== undefined) return this.#answer(to, message)
     const why = this.#kernel.isLocal(to)
-      ? this.#deliver(to, 0, { message, traceId, deadlineMs })
+      ? this.#deliver(to, 0, { message, traceId, deadlineMs, arrivedMs: 0 })
       : this.#sendTell(to, message, traceId, deadlineMs)
     return why === undefined ? true : this.#kernel.deadLetter(to, message.type, why)
   }
@@ -112,13 +106,17 @@ export class Runtime {
 
   /** Rejects with an AskError: refused, timed out, or the asked incarnation or its node ended. */
   ask(to: Ref, message: Message, timeoutMs: number): Promise<Message> {
+    return this.#ask(undefined, to, message, timeoutMs)
+  }
+
+  #ask(asker: Asker | undefined, to: Ref, message: Message, timeoutMs: number): Promise<Message> {
     const { traceId } = this.#turns
-    return this.#asks.open(to, message.type, timeoutMs, (ask, replyTo) => {
+    this.#kernel.counters.told++
+    return this.#asks.open({ asker, to, type: message.type, timeoutMs }, (ask, replyTo, deadlineMs) => {
       if (!this.#kernel.isLocal(to)) {
         return this.#remote.ask(ask, to, message, traceId, Math.ceil(timeoutMs)) ? undefined : 'unreachable'
       }
-      const deadlineMs = this.world.monotonicMs() + timeoutMs
-      return this.#deliver(to, 0, { message: { ...message, replyTo }, traceId, deadlineMs })
+      return this.#deliver(to, 0, { message: { ...message, replyTo }, traceId, deadlineMs, arrivedMs: 0 })
     })
   }
 
@@ -129,12 +127,14 @@ export class Runtime {
     const asker = typeof replyTo === 'string' && askOf(pathOf(replyTo)) !== undefined ? replyTo : undefined
     if (asker !== undefined && !this.#asks.mayOwe(cell)) return 'full'
     if (!cell.mailbox.offer(envelope)) return 'full'
+    if (this.#kernel.timed) envelope.arrivedMs = this.world.monotonicMs()
     if (asker !== undefined) this.#asks.owe(cell, asker, envelope.deadlineMs)
     this.#turns.arm(cell)
     return undefined
   }
 
   #bury(cell: Cell): void {
+    this.#kernel.counters.handledByGone += cell.handled
     for (let left = cell.mailbox.take(); left !== undefined; left = cell.mailbox.take()) {
       const { type, replyTo } = left.message
       this.#kernel.deadLetter(cell.ref, type, 'absent')
@@ -150,7 +150,7 @@ export class Runtime {
       self: cell.ref,
       node: this.node,
       tell: (to, message, options) => this.tell(to, message, options),
-      ask: (to, message, timeoutMs) => this.ask(to, message, timeoutMs),
+      ask: (to, message, timeoutMs) => this.#ask({ cell, epoch }, to, message, timeoutMs),
       spawn: (spec, under) => this.spawn(spec, under ?? cell.ref),
       stop: (ref) => this.stop(ref),
       // A promise may outlive its incarnation; what it leaves behind must not watch in the name of the next one.
@@ -180,6 +180,7 @@ export class Runtime {
 
   /** A link to a peer is open, for the first time or again: watches on it are renewed. */
   linkUp(node: NodeId): void {
+    this.#kernel.counters.links++
     this.#watches.linkUp(node)
   }
 
@@ -200,13 +201,7 @@ export class Runtime {
 
   /** All actors of this node, parents before children, siblings in start order. */
   census(): ActorInfo[] {
-    const found: ActorInfo[] = []
-    const visit = (cell: Cell): void => {
-      found.push(infoOf(cell))
-      for (const child of cell.children.values()) visit(child)
-    }
-    for (const cell of this.#kernel.cells.values()) if (cell.parent === undefined) visit(cell)
-    return found
+    return this.feed.census()
   }
 
   /** Calls `follower` with every transition of this actor, over restarts, until the returned function is called. */
@@ -219,18 +214,5 @@ export class Runtime {
       cell.followers.delete(follower)
       if (cell.followers.size === 0 && !this.facts.wants('transitioned')) cell.unfollow?.()
     }
-  }
-}
-
-function infoOf(cell: Cell): ActorInfo {
-  const { lastExit } = cell
-  const failure = lastExit?.kind === 'crash' ? `: ${lastExit.failure.message}` : ''
-  return {
-    path: pathOf(cell.ref),
-    state: stateOf(cell),
-    waiting: cell.mailbox.size,
-    restarts: cell.restarts,
-    epoch: cell.epoch,
-    lastExit: lastExit === undefined ? null : `${lastExit.kind}${failure}`,
   }
 }

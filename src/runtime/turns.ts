@@ -64,11 +64,13 @@ export class Turns {
         continue
       }
       this.traceId = envelope.traceId
+      cell.handled++
       const startMs = observed ? world.monotonicMs() : 0
       cell.actor?.send(message)
       this.traceId = ''
       if (!observed) continue
       const tookMs = world.monotonicMs() - startMs
+      if (tookMs > cell.longestMs) cell.longestMs = tookMs
       facts.emit({ kind: 'handled', ref: cell.ref, message, tookMs, waiting: cell.mailbox.size })
     }
   }

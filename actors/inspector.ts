@@ -1,22 +1,36 @@
 /**
- * Shows this node's actors to whoever asks, near or far: a census on demand, and the transitions of one actor to its
- * followers. Nothing is collected while nobody looks.
+ * Shows this node to whoever asks, near or far: its actors and counters, who waits for whose answer, what happened lately,
+ * and the transitions of one actor to its followers. Readers pull. Nothing is kept while nobody looks.
  */
 import type { Ref } from '../protocols/ref.ts'
+import type { Feed } from '../src/runtime/feed.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, machineOptions, setup } from '../src/runtime/logic.ts'
-import type { ActorInfo } from '../src/runtime/runtime.ts'
+import { assign, fromCallback, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
+import { fitting } from './fitting.ts'
 
 /** Followers of one node at the same time: a screen each. */
 const maxFollowers = 64
-/** Actors in one answer: what a frame takes. */
-const maxShownActors = 4096
+/** Without a reader for this long, nothing is recorded any more. Several refreshes of a screen. */
+const idleMs = 15_000
+
+/**
+ * What one answer holds, so that it fits a frame of 1 MiB and 65,536 values. A row of an actor is at most 50 values (14
+ * fields, 4 promises), one of an ask 13, of an owed answer 5, of a fact 13, of a dead actor 13.
+ */
+const actorsRoom = { maxRows: 1024, maxBytes: 768 * 1024 }
+const deadRoom = { maxRows: 256, maxBytes: 128 * 1024 }
+const asksRoom = { maxRows: 2048, maxBytes: 448 * 1024 }
+const owedRoom = { maxRows: 4096, maxBytes: 448 * 1024 }
+const factsRoom = { maxRows: 1024, maxBytes: 896 * 1024 }
+/** Characters of an exit or of a fact that are shown. */
+const maxShownText = 1024
+const maxShownName = 256
 
 type Unfollow = () => void
 
 export interface InspectorInput {
-  readonly census: () => readonly ActorInfo[]
+  readonly feed: Feed
   /** Calls back with every transition; undefined when there is no such actor. */
   readonly follow: (
     path: string,
@@ -35,7 +49,10 @@ export interface TransitionNews {
 }
 
 type InspectorEvent =
-  | { readonly type: 'inspector.snapshot'; readonly replyTo: Ref }
+  /** `after`: the `born` of the last row that the reader has. */
+  | { readonly type: 'inspector.snapshot'; readonly replyTo: Ref; readonly after?: number }
+  | { readonly type: 'inspector.waits'; readonly replyTo: Ref }
+  | { readonly type: 'inspector.recent'; readonly replyTo: Ref; readonly cursor?: number }
   | { readonly type: 'inspector.follow'; readonly path: string; readonly subscriber: Ref; readonly replyTo: Ref }
   | { readonly type: 'inspector.unfollow'; readonly path: string; readonly subscriber: Ref }
   | ActorDown
@@ -52,13 +69,57 @@ function without(context: InspectorContext, subscriber: Ref): Pick<InspectorCont
   return { followers }
 }
 
+/** The next page of actors; with the last one, the counters and the dead. */
+function treeOf(feed: Feed, after = 0) {
+  const rows = feed
+    .census()
+    .filter(({ born }) => born > after)
+    .toSorted((a, b) => a.born - b.born)
+    .map((row) => ({
+      ...row,
+      state: shown(row.state, maxShownName),
+      lastExit: row.lastExit === null ? null : shown(row.lastExit, maxShownText),
+      runs: row.runs.map(({ name, forMs }) => ({ name: shown(name, maxShownName), forMs })),
+    }))
+  const actors = fitting(rows, actorsRoom)
+  if (actors.length < rows.length) return { type: 'inspector.tree', actors, next: actors.at(-1)?.born }
+  const dead = feed.recorder.dead().map((row) => ({ ...row, exit: shown(row.exit, maxShownText) }))
+  return { type: 'inspector.tree', actors, counters: feed.counters(), dead: fitting(dead.toReversed(), deadRoom) }
+}
+
+/** The oldest waits: those are the ones that do not end. */
+function waitsOf(feed: Feed) {
+  const waits = feed.waits()
+  const asks = fitting(waits.asks, asksRoom)
+  const owed = fitting(waits.owed, owedRoom)
+  return { type: 'inspector.waiting', asks, owed, leftOut: waits.asks.length - asks.length }
+}
+
+function recentOf({ recorder }: Feed, after: number | undefined) {
+  const { facts, cursor, missed } = recorder.since(after, factsRoom.maxRows)
+  const rows = facts.map((row) => ({ ...row, detail: shown(row.detail, maxShownText) }))
+  const fit = fitting(rows, factsRoom)
+  return { type: 'inspector.news', facts: fit, missed, cursor: fit.at(-1)?.sequence ?? cursor }
+}
+
+/** At most `length` UTF-16 units, never half of a pair. */
+const shown = (text: string, length: number): string => text.slice(0, length).toWellFormed()
+
+/** Records for as long as it runs; whatever ends the inspector ends this. */
+const recording = fromCallback<{ type: 'none' }, { feed: Feed }>(({ input }) => {
+  input.feed.recorder.attach()
+  return () => input.feed.recorder.detach()
+})
+
 export const inspectorMachine = setup({
   types: { context: {} as InspectorContext, events: {} as InspectorEvent, input: {} as InspectorInput },
+  actors: { recording },
   actions: {
     answer: ({ context, event, system }) => {
-      if (event.type !== 'inspector.snapshot') return
-      const actors = context.census().slice(0, maxShownActors)
-      here(system).tell(event.replyTo, { type: 'inspector.tree', actors })
+      const { tell } = here(system)
+      if (event.type === 'inspector.snapshot') tell(event.replyTo, treeOf(context.feed, event.after))
+      if (event.type === 'inspector.waits') tell(event.replyTo, waitsOf(context.feed))
+      if (event.type === 'inspector.recent') tell(event.replyTo, recentOf(context.feed, event.cursor))
     },
     follow: assign(({ context, event, system }) => {
       if (event.type !== 'inspector.follow') return {}
@@ -87,15 +148,26 @@ export const inspectorMachine = setup({
   id: 'inspector',
   options: machineOptions,
   context: ({ input }) => ({ ...input, followers: new Map() }),
-  initial: 'watching',
+  initial: 'unread',
+  on: {
+    'inspector.snapshot': { target: '.read.lately', actions: 'answer' },
+    'inspector.waits': { actions: 'answer' },
+    'inspector.recent': { target: '.read.lately', actions: 'answer' },
+    'inspector.follow': { actions: 'follow' },
+    'inspector.unfollow': { actions: 'unfollow' },
+    'actor.down': { actions: 'forget' },
+  },
   states: {
-    watching: {
+    unread: {},
+    read: {
+      invoke: { src: 'recording', input: ({ context }) => ({ feed: context.feed }) },
+      initial: 'lately',
+      // Within `read`, so that the recording goes on; the time without a reader begins anew.
       on: {
-        'inspector.snapshot': { actions: 'answer' },
-        'inspector.follow': { actions: 'follow' },
-        'inspector.unfollow': { actions: 'unfollow' },
-        'actor.down': { actions: 'forget' },
+        'inspector.snapshot': { target: '.lately', actions: 'answer' },
+        'inspector.recent': { target: '.lately', actions: 'answer' },
       },
+      states: { lately: { after: { [idleMs]: '#inspector.unread' } } },
     },
   },
 })

@@ -4,6 +4,7 @@
  */
 import { type TSchema, Type } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
+import { inspectorNews, inspectorTree, inspectorWaiting } from './inspection.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { type Message, type NodeId, nodeOf } from './ref.ts'
 import { nodeReport } from './report.ts'
@@ -25,8 +26,6 @@ interface RemoteMessage {
 const maxAddresses = 32
 const maxKnownPeers = 256
 const maxAddressesPerKnownPeer = 16
-/** Rows of an inspector's answer. 4,096 rows of 250 bytes fill a frame; who sends longer ones sends fewer. */
-const maxInspectedActors = 4096
 /** Characters of `/api/show`'s JSON in one answer: at three bytes each they fill three quarters of a frame. */
 export const maxShowPiece = 256 * 1024
 
@@ -51,15 +50,6 @@ const peerHello = Type.Object({
     { maxItems: maxKnownPeers },
   ),
   report: nodeReport,
-})
-
-const inspectedActor = Type.Object({
-  path,
-  state: stateName,
-  waiting: count,
-  restarts: count,
-  epoch: count,
-  lastExit: Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
 })
 
 const inspectorSubscription = Type.Object({ path, subscriber: ref })
@@ -90,7 +80,19 @@ const requests: Readonly<Record<string, RemoteMessage>> = {
     schema: Type.Object({ digest: Type.String({ pattern: '^[0-9a-f]{64}$' }) }),
     reply: 'engine.unloaded',
   },
-  'inspector.snapshot': { to: 'node/inspector', sender: 'member', schema: Type.Object({}), reply: 'inspector.tree' },
+  'inspector.snapshot': {
+    to: 'node/inspector',
+    sender: 'member',
+    schema: Type.Object({ after: Type.Optional(count) }),
+    reply: 'inspector.tree',
+  },
+  'inspector.waits': { to: 'node/inspector', sender: 'member', schema: Type.Object({}), reply: 'inspector.waiting' },
+  'inspector.recent': {
+    to: 'node/inspector',
+    sender: 'member',
+    schema: Type.Object({ cursor: Type.Optional(count) }),
+    reply: 'inspector.news',
+  },
   'inspector.follow': {
     to: 'node/inspector',
     sender: 'member',
@@ -133,7 +135,9 @@ const replies = {
   }),
   'engine.unloaded': Type.Object({ found: Type.Boolean() }),
   'inspector.following': Type.Object({ found: Type.Boolean() }),
-  'inspector.tree': Type.Object({ actors: Type.Array(inspectedActor, { maxItems: maxInspectedActors }) }),
+  'inspector.tree': inspectorTree,
+  'inspector.waiting': inspectorWaiting,
+  'inspector.news': inspectorNews,
 } as const
 
 const validators = new Map<TSchema, Validator>()

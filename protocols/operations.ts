@@ -3,6 +3,7 @@
  * line validates against the same schemas, so that the two cannot drift apart. Times are milliseconds, sizes bytes.
  */
 import { type Static, Type } from 'typebox'
+import { deadActor, inspectedActor, inspectorNews, nodeCounters, openAsk } from './inspection.ts'
 
 /** Every route's path, once. Parameters go into the query, except the model's name, which `importRoute` appends. */
 export const operationsRoutes = {
@@ -10,6 +11,7 @@ export const operationsRoutes = {
   peers: '/omx/v1/peers',
   models: '/omx/v1/models',
   inspect: '/omx/v1/inspect',
+  facts: '/omx/v1/inspect/facts',
   follow: '/omx/v1/inspect/follow',
 } as const
 
@@ -89,26 +91,33 @@ export const ImportLine = Type.Union([
 ])
 export type ImportLine = Static<typeof ImportLine>
 
-const ActorRow = Type.Object({
-  /** `peers/<id>/health-check`; a supervisor's children begin with its own path and a slash. '' is the root. */
-  path: Type.String(),
-  /** The machine's state; dots join nested ones. */
-  state: Type.String(),
-  /** Messages in its mailbox. */
-  waiting: Count,
-  restarts: Count,
-  epoch: Count,
-  /** How its previous incarnation ended, in words; null when it has had none. */
-  lastExit: Type.Union([Type.String(), Type.Null()]),
+/** One actor waits for another's answer. Refs: `<node>/<path>`. */
+const Wait = Type.Object({
+  asker: Type.String(),
+  asked: Type.String(),
+  type: Type.String(),
+  ageMs: Milliseconds,
+  leftMs: Milliseconds,
 })
 
 /** `GET inspect?peer=<id or name>`: the live supervision tree of a node, parents before their children. */
 export const InspectAnswer = Type.Object({
   node: Type.String(),
   name: Type.String(),
-  actors: Type.Array(ActorRow),
+  actors: Type.Array(inspectedActor),
+  counters: Type.Optional(nodeCounters),
+  /** Actors whose address went lately, while somebody looked; the latest first. */
+  dead: Type.Optional(Type.Array(deadActor)),
+  /** The open asks of its actors, the oldest first. */
+  asks: Type.Optional(Type.Array(openAsk)),
+  /** Circles of actors that wait for each other, on this node or by way of it over others. */
+  deadlocks: Type.Optional(Type.Array(Type.Array(Wait))),
 })
 export type InspectAnswer = Static<typeof InspectAnswer>
+
+/** `GET inspect/facts?peer=&cursor=`: what happened on a node after the cursor of the last answer. */
+export const FactsAnswer = Type.Object({ node: Type.String(), name: Type.String(), ...inspectorNews.properties })
+export type FactsAnswer = Static<typeof FactsAnswer>
 
 /** One line of `GET inspect/follow?peer=&path=`: a transition of that actor. `at` is milliseconds since 1970. */
 export const TransitionLine = Type.Object({

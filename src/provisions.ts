@@ -117,7 +117,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
     inspector: {
       logic: inspectorMachine,
       input: {
-        census: () => runtime.census(),
+        feed: runtime.feed,
         follow: (path, onTransition) =>
           runtime.has(refOf(node, path)) ? runtime.follow(refOf(node, path), onTransition) : undefined,
       },

@@ -97,11 +97,16 @@ function clientCommands(terminal: Terminal): Command[] {
       }),
     clientCommand('inspect', 'draw the live supervision tree of a node', terminal)
       .option('--peer <NODE>', 'another node of the cluster, by id or name')
-      .addOption(new Option('--watch', 'draw it again every second').conflicts('follow'))
+      .addOption(new Option('--watch', 'draw it again every second, with rates').conflicts(['follow', 'facts']))
+      .addOption(new Option('--facts', 'print what starts, ends, fails or is lost, as it happens').conflicts('follow'))
       .option('--follow <PATH>', "print one actor's transitions as they happen")
       .addHelpText(
         'after',
-        examples(['omx-node inspect --watch', 'omx-node inspect --peer attic --follow node/scheduler']),
+        examples([
+          'omx-node inspect --watch',
+          'omx-node inspect --peer attic --facts',
+          'omx-node inspect --peer attic --follow node/scheduler',
+        ]),
       )
       .action((options: InspectOptions) => inspect(options, terminal)),
   ]

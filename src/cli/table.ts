@@ -55,6 +55,12 @@ export function ageText(spanMs: number): string {
   return `${Math.floor(spanMs / unitMs)} ${unit}`
 }
 
+/** A span that somebody waits for: `340 ms`, `3.2 s`, then as an age. */
+export function spanText(spanMs: number): string {
+  if (spanMs < 1_000) return `${Math.round(spanMs)} ms`
+  return spanMs < 60_000 ? `${(spanMs / 1_000).toFixed(1)} s` : ageText(spanMs)
+}
+
 /** Enough of an id to tell nodes and models apart at a glance; peer ids differ at their ends. */
 export function shortId(id: string): string {
   return id.length <= 12 ? id : `…${id.slice(-8)}`

@@ -1,24 +1,13 @@
 /** `/omx/v1` by messages to actors: status, peers, models, the inspector, imports. */
-import { followerMachine } from '../../actors/follower.ts'
-import type { TransitionNews } from '../../actors/inspector.ts'
 import type { ModelCatalog } from '../../actors/model-catalog.ts'
 import { type ClusterNode, type ClusterView, loadedOn } from '../../actors/view.ts'
-import type {
-  InspectAnswer,
-  ModelsAnswer,
-  PeersAnswer,
-  StatusAnswer,
-  TransitionLine,
-} from '../../protocols/operations.ts'
+import type { ModelsAnswer, PeersAnswer, StatusAnswer } from '../../protocols/operations.ts'
 import { refOf } from '../../protocols/ref.ts'
-import { Channel } from '../runtime/channel.ts'
-import type { ActorInfo, Runtime } from '../runtime/runtime.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { Cluster } from './cluster.ts'
 import { ApiError } from './errors.ts'
+import { follow, inspect, recentFacts } from './inspection.ts'
 import type { OperationsServices } from './services.ts'
-
-/** Transitions that wait for a slow reader; beyond it the stream ends, because a gap would mislead. */
-const maxWaitingTransitions = 1024
 
 export interface OperationsInit {
   readonly cluster: Cluster
@@ -37,13 +26,16 @@ export function clusterOperations(init: OperationsInit): OperationsServices {
     peers: async () => peersOf(await cluster.view(), runtime.world.wallMs()),
     models: async () => modelsOf(await cluster.view()),
     inspect: async (peer) => {
-      const row = findNode(await cluster.view(), cluster.self, peer)
-      const { actors } = await cluster.askRef(refOf(row.node, 'node/inspector'), { type: 'inspector.snapshot' })
-      return { node: row.node, name: row.report?.name ?? '', actors: actors as ActorInfo[] } satisfies InspectAnswer
+      const { node, report } = findNode(await cluster.view(), cluster.self, peer)
+      return { node, name: report?.name ?? '', ...(await inspect(cluster, node)) }
+    },
+    facts: async (peer, cursor) => {
+      const { node, report } = findNode(await cluster.view(), cluster.self, peer)
+      return { node, name: report?.name ?? '', ...(await recentFacts(cluster, node, cursor)) }
     },
     follow: async (peer, path, signal) => {
       const row = findNode(await cluster.view(), cluster.self, peer)
-      return follow(init, refOf(row.node, path), signal)
+      return follow(runtime, refOf(row.node, path), signal)
     },
     importGguf: async (name, body, onProgress) => {
       const held = await catalog.importGguf(name, body, onProgress).catch((error: Error) => {
@@ -117,40 +109,4 @@ function findNode(view: ClusterView, self: string, peer: string | undefined): Cl
   if (only === undefined) throw new ApiError('not-found', `no node is called ${peer}: see omx-node peers`)
   if (found.length > 1) throw new ApiError('not-found', `${found.length} nodes are called ${peer}: name one by its id`)
   return only
-}
-
-/** Starts an actor that follows `target` and ends with the signal; its transitions are the stream. */
-function follow(
-  { runtime }: OperationsInit,
-  target: string,
-  signal: AbortSignal,
-): Promise<AsyncIterable<TransitionLine>> {
-  const id = `follower-${Buffer.from(runtime.world.bytes(6)).toString('hex')}`
-  const follower = refOf(runtime.node, `node/inspector/${id}`)
-  const stop = (): void => void runtime.tell(follower, { type: 'follower.stop' })
-  const channel = new Channel<TransitionLine>({ highWater: maxWaitingTransitions, onCancel: stop })
-  return new Promise((resolve, reject) => {
-    const sink = {
-      onFollowing: (found: boolean) => {
-        if (found) resolve(linesOf(channel))
-        else reject(new ApiError('not-found', `there is no actor ${target.slice(target.indexOf('/') + 1)} to follow`))
-      },
-      push: ({ path, before, after, event, atMs }: TransitionNews) => {
-        if (!channel.push({ path, from: before, to: after, event, at: atMs })) stop()
-      },
-      end: () => {
-        channel.end()
-        reject(new ApiError('not-found', 'the followed node does not answer'))
-      },
-    }
-    signal.addEventListener('abort', stop, { once: true })
-    runtime.spawn(
-      { id, logic: followerMachine, input: { target, sink }, restart: 'temporary' },
-      refOf(runtime.node, 'node/inspector'),
-    )
-  })
-}
-
-async function* linesOf(channel: Channel<TransitionLine>): AsyncGenerator<TransitionLine> {
-  for await (const batch of channel) yield* batch
 }

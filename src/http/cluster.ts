@@ -63,7 +63,9 @@ export class Cluster {
       return await this.#runtime.ask(to, message, timeoutMs)
     } catch (error) {
       if (!(error instanceof AskError)) throw error
-      throw new ApiError('internal', `${to.slice(to.indexOf('/') + 1)} did not answer (${error.reason}): try again`)
+      throw new ApiError('internal', `${to.slice(to.indexOf('/') + 1)} did not answer (${error.reason}): try again`, {
+        cause: error,
+      })
     }
   }
 

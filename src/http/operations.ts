@@ -19,6 +19,7 @@ const maxUploadIdleMs = 60_000
 interface InspectQuery {
   readonly peer?: string
   readonly path?: string
+  readonly cursor?: string
 }
 
 /** `draining` ends what would never end by itself. */
@@ -29,6 +30,9 @@ export function operationsRoutesFor(app: FastifyInstance, services: ApiServices,
   app.get(operationsRoutes.models, async (_request, reply) => sendJson(reply, await operations.models()))
   app.get(operationsRoutes.inspect, async (request, reply) =>
     sendJson(reply, await operations.inspect(single(request.query, 'peer'))),
+  )
+  app.get(operationsRoutes.facts, async (request, reply) =>
+    sendJson(reply, await operations.facts(single(request.query, 'peer'), cursorOf(request.query))),
   )
   app.get(operationsRoutes.follow, (request, reply) => follow(operations, request, reply, draining))
   app.put(`${operationsRoutes.models}/*`, { config: { rawBody: true } }, (request, reply) =>
@@ -42,6 +46,18 @@ function single(query: unknown, name: keyof InspectQuery): string | undefined {
   if (value === undefined || value === '') return undefined
   if (typeof value === 'string') return value
   throw new ApiError('bad-field', `query parameter "${name}" is given more than once: give it once`)
+}
+
+/** The number that the last answer gave. */
+function cursorOf(query: unknown): number | undefined {
+  const text = single(query, 'cursor')
+  if (text === undefined) return undefined
+  const cursor = Number(text)
+  if (Number.isSafeInteger(cursor) && cursor >= 0) return cursor
+  throw new ApiError(
+    'bad-field',
+    'query parameter "cursor" must be the number of the last answer: leave it out to begin',
+  )
 }
 
 async function follow(

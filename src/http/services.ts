@@ -1,6 +1,7 @@
 /** What the routes need from the cluster. `src/node.ts` implements it by messages to actors. */
 import type { InferStream, InferWork } from '../../protocols/infer.ts'
 import type {
+  FactsAnswer,
   InspectAnswer,
   ModelsAnswer,
   PeersAnswer,
@@ -60,6 +61,8 @@ export interface OperationsServices {
   models(): Promise<ModelsAnswer>
   /** `peer` is an id or a name; undefined: this node. Rejects with `not-found`. */
   inspect(peer: string | undefined): Promise<InspectAnswer>
+  /** What happened after the cursor of the last answer. Rejects with `not-found`. */
+  facts(peer: string | undefined, cursor: number | undefined): Promise<FactsAnswer>
   /** Resolves when the actor is being followed; ends with `signal`. Rejects with `not-found`. */
   follow(peer: string | undefined, path: string, signal: AbortSignal): Promise<AsyncIterable<TransitionLine>>
   /** Imports a GGUF under a name; `onProgress` hears the bytes so far. Leaves nothing behind when `body` fails. */

@@ -79,11 +79,24 @@ export class Feed {
 
   counters(): NodeCounters {
     const { counters, cells, world } = this.#kernel
-    const { told, restarts, links, asks, asksFailed, deadLetters, rejected } = counters
+    const { told, restarts, links, asks, rejected } = counters
+    const asksFailed = { ...counters.asksFailed }
+    const deadLetters = { ...counters.deadLetters }
     let handled = counters.handledByGone
     for (const cell of cells.values()) handled += cell.handled
     const asksOpen = this.#asks.size
-    return { atMs: world.monotonicMs(), told, handled, restarts, links, asks, asksOpen, asksFailed, deadLetters, rejected }
+    return {
+      atMs: world.monotonicMs(),
+      told,
+      handled,
+      restarts,
+      links,
+      asks,
+      asksOpen,
+      asksFailed,
+      deadLetters,
+      rejected,
+    }
   }
 
   /** The asks of this node that are open, and the answers that its actors owe, the oldest first. */

@@ -125,7 +125,7 @@ describe('following an actor', () => {
     const { follow } = cluster.operations('a')
     await expect(cluster.settle(follow(undefined, 'node/nobody', never))).rejects.toMatchObject({
       code: 'not-found',
-      message: 'there is no actor node/nobody to follow',
+      message: 'there is no actor node/nobody to follow: omx-node inspect lists them',
     })
     cluster.lan.silence(['a'], ['b'])
     await expect(cluster.settle(follow('b', 'node/health', never))).rejects.toMatchObject({ code: 'not-found' })

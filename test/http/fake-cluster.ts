@@ -120,6 +120,7 @@ const refusingOperations: OperationsServices = {
   peers: notScripted,
   models: notScripted,
   inspect: notScripted,
+  facts: notScripted,
   follow: notScripted,
   importGguf: notScripted,
 }

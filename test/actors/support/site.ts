@@ -231,7 +231,7 @@ export class Site {
       inspector: {
         logic: inspectorMachine,
         input: {
-          census: () => runtime.census(),
+          feed: runtime.feed,
           follow: (path, onTransition) =>
             runtime.has(refOf(node, path)) ? runtime.follow(refOf(node, path), onTransition) : undefined,
         },

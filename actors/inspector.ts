@@ -5,15 +5,12 @@
 import type { Ref } from '../protocols/ref.ts'
 import type { Feed } from '../src/runtime/feed.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromCallback, machineOptions, setup } from '../src/runtime/logic.ts'
+import { assign, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
 import { fitting } from './fitting.ts'
 
 /** Followers of one node at the same time: a screen each. */
 const maxFollowers = 64
-/** Without a reader for this long, nothing is recorded any more. Several refreshes of a screen. */
-const idleMs = 15_000
-
 /**
  * What one answer holds, so that it fits a frame of 1 MiB and 65,536 values. A row of an actor is at most 50 values (14
  * fields, 4 promises), one of an ask 13, of an owed answer 5, of a fact 13, of a dead actor 13.
@@ -105,15 +102,8 @@ function recentOf({ recorder }: Feed, after: number | undefined) {
 /** At most `length` UTF-16 units, never half of a pair. */
 const shown = (text: string, length: number): string => text.slice(0, length).toWellFormed()
 
-/** Records for as long as it runs; whatever ends the inspector ends this. */
-const recording = fromCallback<{ type: 'none' }, { feed: Feed }>(({ input }) => {
-  input.feed.recorder.attach()
-  return () => input.feed.recorder.detach()
-})
-
 export const inspectorMachine = setup({
   types: { context: {} as InspectorContext, events: {} as InspectorEvent, input: {} as InspectorInput },
-  actors: { recording },
   actions: {
     answer: ({ context, event, system }) => {
       const { tell } = here(system)
@@ -148,26 +138,17 @@ export const inspectorMachine = setup({
   id: 'inspector',
   options: machineOptions,
   context: ({ input }) => ({ ...input, followers: new Map() }),
-  initial: 'unread',
-  on: {
-    'inspector.snapshot': { target: '.read.lately', actions: 'answer' },
-    'inspector.waits': { actions: 'answer' },
-    'inspector.recent': { target: '.read.lately', actions: 'answer' },
-    'inspector.follow': { actions: 'follow' },
-    'inspector.unfollow': { actions: 'unfollow' },
-    'actor.down': { actions: 'forget' },
-  },
+  initial: 'watching',
   states: {
-    unread: {},
-    read: {
-      invoke: { src: 'recording', input: ({ context }) => ({ feed: context.feed }) },
-      initial: 'lately',
-      // Within `read`, so that the recording goes on; the time without a reader begins anew.
+    watching: {
       on: {
-        'inspector.snapshot': { target: '.lately', actions: 'answer' },
-        'inspector.recent': { target: '.lately', actions: 'answer' },
+        'inspector.snapshot': { actions: 'answer' },
+        'inspector.waits': { actions: 'answer' },
+        'inspector.recent': { actions: 'answer' },
+        'inspector.follow': { actions: 'follow' },
+        'inspector.unfollow': { actions: 'unfollow' },
+        'actor.down': { actions: 'forget' },
       },
-      states: { lately: { after: { [idleMs]: '#inspector.unread' } } },
     },
   },
 })

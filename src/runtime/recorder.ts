@@ -1,4 +1,7 @@
-/** Keeps what happened lately for whoever pulls: facts in a ring, and the dead for a while. Only while somebody looks. */
+/**
+ * Keeps what happened lately for whoever pulls: facts in a ring, and the dead for a while. The first reading attaches it;
+ * some time after the last one it detaches itself. It outlives the actor that reads, whose own end is worth recording.
+ */
 import { type Exit, exitText } from '../../protocols/exit.ts'
 import type { Ref } from '../../protocols/ref.ts'
 import { pathOf } from '../../protocols/ref.ts'
@@ -6,6 +9,8 @@ import type { FactOf } from './facts.ts'
 import type { Kernel } from './kernel.ts'
 import { type Sampled, sampler } from './sampler.ts'
 
+/** Without a reading for this long, nothing is recorded any more. Several refreshes of a screen. */
+export const idleMs = 15_000
 /** Facts that are kept: ten seconds of a hundred requests a second. */
 const maxFacts = 2048
 /** How long the dead are shown, */
@@ -60,6 +65,8 @@ export class Recorder {
   readonly #first: number
   readonly #dead = new Map<Ref, Death>()
   #detach: (() => void) | undefined
+  /** Monotonic time of the last reading. */
+  #readMs = 0
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel
@@ -71,10 +78,12 @@ export class Recorder {
     return this.#detach !== undefined
   }
 
-  /** From now on facts are kept, handlers timed and arrivals noted. */
-  attach(): void {
+  /** Somebody looks: from now on facts are kept, handlers timed and arrivals noted. */
+  #attach(): void {
+    this.#readMs = this.#kernel.world.monotonicMs()
     if (this.#detach !== undefined) return
     const leave = this.#observe()
+    this.#detachWhenIdle(idleMs)
     this.#kernel.timed = true
     this.#detach = () => {
       for (const end of leave) end()
@@ -82,10 +91,18 @@ export class Recorder {
     }
   }
 
+  /** One timer for all readings, so that reading costs none. */
+  #detachWhenIdle(afterMs: number): void {
+    this.#kernel.world.setTimeout(() => {
+      const leftMs = this.#readMs + idleMs - this.#kernel.world.monotonicMs()
+      if (leftMs > 0) this.#detachWhenIdle(leftMs)
+      else this.#end()
+    }, afterMs)
+  }
+
   /** Nobody looks any more: nothing is kept, and nothing is paid. */
-  detach(): void {
-    if (this.#detach === undefined) return
-    this.#detach()
+  #end(): void {
+    this.#detach?.()
     this.#detach = undefined
     this.#facts = []
     this.#dead.clear()
@@ -95,6 +112,7 @@ export class Recorder {
 
   /** At most `limit` of the facts after `cursor`, the oldest first; without one, those that are kept. */
   since(cursor: number | undefined, limit: number): RecentFacts {
+    this.#attach()
     const known = Math.max(cursor ?? 0, this.#first)
     const facts = this.#facts.filter(({ sequence }) => sequence > known).slice(0, limit)
     const oldest = facts[0]?.sequence ?? this.#sequence + 1
@@ -104,6 +122,7 @@ export class Recorder {
 
   /** The dead of the grace window, the latest last. */
   dead(): DeadActor[] {
+    this.#attach()
     const nowMs = this.#kernel.world.monotonicMs()
     for (const [ref, { diedMs }] of this.#dead) if (nowMs - diedMs > graceMs) this.#dead.delete(ref)
     return [...this.#dead]

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { followerMachine } from '../../actors/follower.ts'
 import type { TransitionNews } from '../../actors/inspector.ts'
+import type { Message } from '../../protocols/ref.ts'
+import { fromTransition, setup } from '../../src/runtime/logic.ts'
 import { SimulatedWorld } from '../sim/world.ts'
 import { Lan } from './support/lan.ts'
 import { poison } from './support/poison.ts'
@@ -46,6 +48,93 @@ describe('a look at a node', () => {
     const paths = (rows: readonly { path: string }[]) => rows.map(({ path }) => path).toSorted()
     expect(paths(actors)).toEqual(paths(a.runtime.census()))
     expect(actors.find(({ path }) => path === 'node/peers/b')?.state).toMatch(/^healthy/)
+  })
+})
+
+describe('a reader', () => {
+  const kinds = ['started', 'exited', 'handled', 'deadLetter', 'rejected', 'escalated'] as const
+  const observed = (site: Site) => kinds.filter((kind) => site.runtime.facts.wants(kind))
+  /** What is observed with nobody looking: the site itself watches for exits. */
+  const atRest = ['exited']
+
+  async function read(site: Site, world: SimulatedWorld, message: Message): Promise<Message> {
+    const answer = site.runtime.ask('a/node/inspector', message, 1000)
+    await world.run(20)
+    return answer
+  }
+
+  it.each(['inspector.snapshot', 'inspector.recent'])(
+    'of %s attaches the recording, which ends 15 s after it left',
+    async (type) => {
+      const { world, a, b } = await pair()
+      expect([observed(a), a.runtime.feed.recorder.attached]).toEqual([atRest, false])
+      for (let second = 0; second < 20; second++) {
+        await read(b, world, { type })
+        await world.run(980)
+        expect(observed(a)).toEqual(kinds)
+      }
+      await world.run(13_900)
+      expect(a.runtime.feed.recorder.attached).toBe(true)
+      await world.run(200)
+      expect([observed(a), a.runtime.feed.recorder.attached]).toEqual([atRest, false])
+    },
+  )
+
+  it('of nothing but waits attaches nothing', async () => {
+    const { world, a, b } = await pair()
+    expect(await read(b, world, { type: 'inspector.waits' })).toMatchObject({ asks: expect.any(Array), leftOut: 0 })
+    expect(observed(a)).toEqual(atRest)
+  })
+
+  it('is told even of the crash of the inspector itself', async () => {
+    const { world, a, b } = await pair()
+    const { cursor } = await read(b, world, { type: 'inspector.recent' })
+    a.tell('inspector', poison())
+    await world.run(500)
+    const { facts, missed } = await read(b, world, { type: 'inspector.recent', cursor })
+    expect(missed).toBe(0)
+    expect(facts).toMatchObject([
+      { kind: 'exited', subject: 'node/inspector', detail: 'crash: poisoned by the test' },
+      { kind: 'started', subject: 'node/inspector', detail: 'restart 1' },
+    ])
+  })
+
+  it('is told by number what happened since its last question, and of the dead', async () => {
+    const { world, a, b } = await pair()
+    const first = await read(b, world, { type: 'inspector.recent' })
+    const ref = a.runtime.spawn({ id: 'visitor', logic: fromTransition((state: null) => state, null) }, a.ref('tasks'))
+    await a.runtime.stop(ref)
+    const next = await read(b, world, { type: 'inspector.recent', cursor: first.cursor })
+    expect(next).toMatchObject({ missed: 0 })
+    const visits = (next.facts as { subject: string; kind: string }[]).filter(({ subject }) =>
+      subject.endsWith('visitor'),
+    )
+    expect(visits.map(({ kind }) => kind)).toEqual(['started', 'exited'])
+    expect((await read(b, world, { type: 'inspector.snapshot' })).dead).toMatchObject([
+      { path: 'node/tasks/visitor', exit: 'shutdown' },
+    ])
+  })
+
+  it('gets 4,096 actors page by page, each page in a frame however long its rows', async () => {
+    const { world, a, b } = await pair()
+    const idle = setup({}).createMachine({ initial: '☃'.repeat(256), states: { ['☃'.repeat(256)]: {} } })
+    const crowd = a.runtime.spawn({ id: 'crowd', logic: idle }, a.ref('tasks'))
+    for (let i = 0; i < 4096; i++) a.runtime.spawn({ id: `${i}-${'é'.repeat(100)}`, logic: idle }, crowd)
+    const paths: string[] = []
+    let pages = 0
+    for (let after: unknown = 0; after !== undefined; pages++) {
+      const page = await read(b, world, { type: 'inspector.snapshot', after })
+      paths.push(...(page.actors as { path: string }[]).map(({ path }) => path))
+      expect(page.counters === undefined).toBe(page.next !== undefined)
+      after = page.next
+    }
+    expect(paths.toSorted()).toEqual(
+      a.runtime
+        .census()
+        .map(({ path }) => path)
+        .toSorted(),
+    )
+    expect(pages).toBeGreaterThan(4)
   })
 })
 

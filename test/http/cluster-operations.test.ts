@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { TransitionLine } from '../../protocols/operations.ts'
+import type { Message, Ref } from '../../protocols/ref.ts'
+import { here } from '../../src/runtime/here.ts'
+import { assign, fromPromise, fromTransition, setup } from '../../src/runtime/logic.ts'
 import { poison } from '../actors/support/poison.ts'
 import { digestA, held } from '../actors/support/reports.ts'
 import { newRequest, SiteCluster } from './site-cluster.ts'
@@ -74,6 +77,123 @@ describe('the inspector', () => {
       message: expect.stringContaining(words),
     })
   })
+})
+
+describe('a deadlock', () => {
+  const question = { type: 'health.probe' }
+  const answer = { type: 'health.state', state: 'serving', activeTasks: 0, uptimeMs: 1 }
+  type Asked = { readonly type: string; readonly replyTo?: Ref }
+
+  /** Answers a probe once `next` has answered one of its own, or does not. */
+  const dependent = setup({
+    types: { context: {} as { next: Ref; replyTo?: Ref | undefined }, input: {} as { next: Ref }, events: {} as Asked },
+    actors: {
+      asking: fromPromise<Message, Ref>(({ input, system }) => here(system).ask(input, question, 20_000)),
+    },
+    actions: {
+      answer: ({ context, system }) => context.replyTo && here(system).tell(context.replyTo, answer),
+    },
+  }).createMachine({
+    context: ({ input }) => input,
+    initial: 'idle',
+    states: {
+      idle: {
+        on: { 'health.probe': { target: 'asking', actions: assign({ replyTo: ({ event }) => event.replyTo }) } },
+      },
+      asking: {
+        invoke: {
+          src: 'asking',
+          input: ({ context }) => context.next,
+          onDone: { target: 'idle', actions: 'answer' },
+          onError: 'idle',
+        },
+      },
+    },
+  })
+
+  const start = (cluster: SiteCluster, at: Ref, next: Ref) => {
+    const [node = '', , id = ''] = at.split('/')
+    cluster.site(node).runtime.spawn({ id, logic: dependent, input: { next } }, `${node}/node`)
+  }
+
+  it('of two actors is shown with both waits, and is over with their timeouts', async () => {
+    const cluster = await SiteCluster.of({ a: {}, b: {} })
+    start(cluster, 'a/node/one', 'a/node/two')
+    start(cluster, 'a/node/two', 'a/node/one')
+    cluster.site('a').tell('one', question)
+    await cluster.world.run(500)
+    const young = await cluster.settle(cluster.operations('b').inspect('a'))
+    expect(young.deadlocks).toEqual([])
+    await cluster.world.run(2700)
+    const { deadlocks, asks, actors } = await cluster.settle(cluster.operations('b').inspect('a'))
+    expect(deadlocks).toMatchObject([
+      [
+        { asker: 'a/node/one', asked: 'a/node/two', type: 'health.probe', ageMs: expect.closeTo(3200, -2) },
+        { asker: 'a/node/two', asked: 'a/node/one' },
+      ],
+    ])
+    expect(asks).toMatchObject([
+      { asker: 'node/one', asked: 'a/node/two' },
+      { asker: 'node/two', asked: 'a/node/one' },
+    ])
+    expect(actors.find(({ path }) => path === 'node/two')).toMatchObject({ state: 'asking', owes: 1 })
+    await cluster.world.run(20_000)
+    expect((await cluster.settle(cluster.operations('b').inspect('a'))).deadlocks).toEqual([])
+  })
+
+  it('of three actors on two nodes is found from either node', async () => {
+    const cluster = await SiteCluster.of({ a: {}, b: {}, c: {} })
+    for (const node of ['a', 'b']) await cluster.site(node).runtime.stop(`${node}/node/health`)
+    start(cluster, 'a/node/health', 'b/node/health')
+    start(cluster, 'b/node/health', 'b/node/helper')
+    start(cluster, 'b/node/helper', 'a/node/health')
+    cluster.site('a').tell('health', question)
+    await cluster.world.run(3000)
+    for (const node of ['a', 'b']) {
+      const { deadlocks } = await cluster.settle(cluster.operations('c').inspect(node))
+      const circle = (deadlocks?.[0] ?? []).map(({ asker }) => asker)
+      expect(circle.toSorted(), node).toEqual(['a/node/health', 'b/node/health', 'b/node/helper'])
+      expect(deadlocks?.[0]?.every(({ type, ageMs }) => type === 'health.probe' && ageMs > 1000)).toBe(true)
+    }
+    expect((await cluster.settle(cluster.operations('c').inspect('c'))).deadlocks).toEqual([])
+  })
+})
+
+describe('facts', () => {
+  it('of another node come after the cursor of the last answer', async () => {
+    const cluster = await SiteCluster.of({ a: {}, b: {} })
+    const { facts } = cluster.operations('a')
+    const { cursor } = await cluster.settle(facts('b', undefined))
+    cluster.site('b').tell('health', poison())
+    await cluster.world.run(500)
+    const news = await cluster.settle(facts('host-b', cursor))
+    expect(news).toMatchObject({ node: 'b', name: 'host-b', missed: 0 })
+    expect(news.facts).toContainEqual(expect.objectContaining({ kind: 'exited', subject: 'node/health' }))
+    expect(news.facts).toContainEqual(expect.objectContaining({ kind: 'exited', subject: 'node/inspector' }))
+    expect(news.cursor).toBeGreaterThan(cursor)
+  })
+
+  it.each(['inspector.recent', 'inspector.snapshot'])(
+    'and counters are absent from a node of an earlier version (%s)',
+    async (type) => {
+      const cluster = await SiteCluster.of({ a: {}, b: {} })
+      await cluster.site('b').runtime.stop('b/node/inspector')
+      const row = { path: 'node', state: 'running', waiting: 0, restarts: 0, epoch: 1, lastExit: null }
+      const earlier = fromTransition((state: null, event: { type: string; replyTo?: Ref }, { system }) => {
+        if (event.type === 'inspector.snapshot') {
+          here(system).tell(event.replyTo as Ref, { type: 'inspector.tree', actors: [row] })
+        }
+        return state
+      }, null)
+      cluster.site('b').runtime.spawn({ id: 'inspector', logic: earlier }, 'b/node')
+      const { inspect, facts } = cluster.operations('a')
+      if (type === 'inspector.snapshot') {
+        expect(await cluster.settle(inspect('b'))).toEqual({ node: 'b', name: 'host-b', actors: [row] })
+      } else {
+        await expect(cluster.settle(facts('b', undefined))).rejects.toMatchObject({ code: 'internal' })
+      }
+    },
+  )
 })
 
 describe('following an actor', () => {

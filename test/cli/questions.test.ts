@@ -187,6 +187,150 @@ describe('inspect', () => {
     expect(terminal.printed()).toContain('\x1b[H\x1b[2J\x1b[3Jdraw 2 (id)')
   })
 
+  const asksFailed = { absent: 0, full: 0, expired: 0, unreachable: 0, invalid: 0, down: 0, timeout: 0 }
+  const deadLetters = { absent: 0, full: 0, expired: 0, unreachable: 0, invalid: 0 }
+  const counters = (atMs: number, told: number) => ({
+    ...{ atMs, told, handled: told - 1, restarts: 1, links: 2, asks: 8, asksOpen: 2 },
+    asksFailed: { ...asksFailed, timeout: 3 },
+    deadLetters: { ...deadLetters, full: 4 },
+    rejected: { evil: 5 },
+  })
+  const busy = (atMs: number, told: number) => ({
+    node: 'id',
+    name: 'lovelace',
+    actors: [
+      {
+        ...{
+          ...actor,
+          path: 'node',
+          born: 7,
+          waiting: 2,
+          capacity: 64,
+          oldestMs: 1500,
+          handled: told,
+          refused: 4,
+          owes: 1,
+        },
+        ...{ longestMs: 120, runs: [{ name: 'reading', forMs: 3210 }] },
+      },
+    ],
+    counters: counters(atMs, told),
+    dead: [{ path: 'node/tasks/1', epoch: 3, restarts: 0, handled: 9, exit: 'crash: boom', agoMs: 2000 }],
+    asks: [{ ask: 'id/$ask/1', asker: 'node', asked: 'id/node/b', type: 'health.probe', ageMs: 3200, leftMs: 1800 }],
+  })
+
+  it('shows what passes through each actor and what it waits for, the node’s counters, and the dead', async () => {
+    await using node = await answering(answers({ '/omx/v1/inspect': busy(1000, 500) }))
+    expect((await run(['inspect', '--api', node.api])).printed).toBe(
+      [
+        'lovelace (id)',
+        '└─ node  running  2 waiting for 1.5 s, 500 handled, 4 refused, asks node/b (health.probe, 3.2 s), runs reading for 3.2 s, owes 1 answer, once took 120 ms',
+        'gone 2.0 s ago: node/tasks/1  crash: boom',
+        'told 500  handled 499  asks 8 (2 open, failed: timeout 3)  dead letters 4: full 4  restarts 1  links opened 2  frames refused 5: from evil 5',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('computes rates between two looks with --watch on a terminal', async () => {
+    let looks = 0
+    await using node = await answering((_request, response) => {
+      looks += 1
+      response.end(JSON.stringify(busy(1000 + looks * 2000, looks * 500)))
+    })
+    const terminal = recordedTerminal({ interactive: true })
+    const done = main(['inspect', '--api', node.api, '--watch'], terminal)
+    await terminal.until('told 250/s  handled 250/s')
+    terminal.signal('SIGINT')
+    expect(await done).toBe(0)
+    expect(terminal.printed()).toContain('2 waiting for 1.5 s, 250/s, 4 refused')
+  })
+
+  it('prints a line a look with --watch where no terminal is, and objects with --json', async () => {
+    let looks = 0
+    await using node = await answering((_request, response) => {
+      looks += 1
+      response.end(JSON.stringify(busy(1000 + looks * 2000, looks * 500)))
+    })
+    for (const [words, expected] of [
+      [['--watch'], /^[\d:.]+ {2}told 500 {2}.*\n[\d:.]+ {2}told 250\/s {2}.*\n/],
+      [['--watch', '--json'], /^\{"node":.*\}\n\{"node":.*\}\n/],
+    ] as const) {
+      looks = 0
+      const terminal = recordedTerminal()
+      const done = main(['inspect', '--api', node.api, ...words], terminal)
+      await terminal.until(words.length === 1 ? '/s' : '"told":1000')
+      terminal.signal('SIGINT')
+      expect(await done).toBe(0)
+      expect(terminal.printed()).toMatch(expected)
+    }
+  })
+
+  it('says of a node that started anew what it has counted, not a rate', async () => {
+    const told = [500, 20]
+    await using node = await answering((_request, response) => {
+      response.end(JSON.stringify(busy(told.length === 2 ? 9000 : 10_000, told.shift() ?? 0)))
+    })
+    const terminal = recordedTerminal({ interactive: true })
+    const done = main(['inspect', '--api', node.api, '--watch'], terminal)
+    await terminal.until('told 20 ')
+    terminal.signal('SIGINT')
+    expect(await done).toBe(0)
+  })
+
+  it('shows actors that wait for each other, and what to do', async () => {
+    const wait = (asker: string, asked: string, ageMs: number) => {
+      return { asker, asked, type: 'report.request', ageMs, leftMs: 5000 - ageMs }
+    }
+    const far = '12D3KooWcharlesbabbage'
+    const deadlocks = [[wait('id/node/a', `${far}/node/b`, 3200), wait(`${far}/node/b`, 'id/node/a', 3100)]]
+    await using node = await answering(answers({ '/omx/v1/inspect': { node: 'id', name: 'n', actors: [], deadlocks } }))
+    expect((await run(['inspect', '--api', node.api])).printed).toContain(
+      'deadlock: node/a waits for …sbabbage/node/b (report.request, 3.2 s), …sbabbage/node/b waits for node/a (report.request, 3.1 s)\n' +
+        '  The first of these asks times out in 1.8 s. Watch it with: omx-node inspect --follow node/a. One of them must answer before it asks.\n',
+    )
+  })
+
+  it.each([
+    [
+      [],
+      '12:00:00.000  exited  node/x  crash: boom\n',
+      '7 missed: more happened than is kept\n12:00:00.000  deadLetter  node/y  (3 times)\n',
+    ],
+    [['--json'], '{"sequence":11,', '{"missed":7}\n{"sequence":20,'],
+  ] as const)(
+    'prints facts with --facts %j after the cursor of the last answer, and what was missed',
+    async (words, first, second) => {
+      const asked: string[] = []
+      const atMs = Date.UTC(2026, 0, 1, 12)
+      const exited = { sequence: 11, atMs, kind: 'exited', subject: 'node/x', detail: 'crash: boom', count: 1 }
+      const lost = { sequence: 20, atMs, kind: 'deadLetter', subject: 'node/y', detail: '', count: 3 }
+      await using node = await answering((request, response) => {
+        asked.push(request.url ?? '')
+        const news = [
+          { facts: [exited], cursor: 11, missed: 0 },
+          { facts: [lost], cursor: 20, missed: 7 },
+        ][asked.length - 1] ?? { facts: [], cursor: 20, missed: 0 }
+        response.end(JSON.stringify({ node: 'id', name: 'attic', ...news }))
+      })
+      const terminal = recordedTerminal()
+      const done = main(['inspect', '--api', node.api, '--peer', 'attic', '--facts', ...words], terminal)
+      await terminal.until(second)
+      terminal.signal('SIGTERM')
+      expect(await done).toBe(0)
+      expect(terminal.printed().startsWith(first)).toBe(true)
+      expect(asked.slice(0, 2)).toEqual([
+        '/omx/v1/inspect/facts?peer=attic',
+        '/omx/v1/inspect/facts?peer=attic&cursor=11',
+      ])
+    },
+  )
+
+  it('looks in one way at a time', async () => {
+    const { code, noted } = await run(['inspect', '--facts', '--follow', 'node/x'])
+    expect([code, noted]).toEqual([1, expect.stringContaining("option '--facts' cannot be used with option '--follow")])
+  })
+
   it('prints transitions with --follow as they come, and ends when a signal does', async () => {
     const line = { path: 'scheduler', from: 'idle', to: 'placing', event: 'task.new', at: Date.UTC(2026, 0, 1, 12) }
     await using node = await answering((_request, response) => {

@@ -116,6 +116,28 @@ describe('following an actor', () => {
   })
 })
 
+describe('/omx/v1/inspect/facts', () => {
+  it('hands the cursor on, and refuses one that is none', async () => {
+    const asked: unknown[] = []
+    await restart({
+      facts: async (peer, cursor) => {
+        asked.push([peer, cursor])
+        return { node: 'b', name: 'attic', facts: [], cursor: 8, missed: 0 }
+      },
+    })
+    expect(await (await get('/omx/v1/inspect/facts?peer=attic&cursor=7')).json()).toMatchObject({ cursor: 8 })
+    expect((await get('/omx/v1/inspect/facts')).status).toBe(200)
+    expect(asked).toEqual([
+      ['attic', 7],
+      [undefined, undefined],
+    ])
+    for (const cursor of ['-1', 'x', '1.5']) {
+      const refused = await get(`/omx/v1/inspect/facts?cursor=${cursor}`)
+      expect([refused.status, await refused.json()]).toEqual([400, { error: expect.stringContaining('leave it out') }])
+    }
+  })
+})
+
 describe('importing a model', () => {
   it('takes the body as bytes and answers with what is now held', async () => {
     const names: string[] = []

@@ -1,5 +1,6 @@
 /** The commands that look at a running cluster, as people and as programs read them. */
 import { beforeAll, expect, it } from 'vitest'
+import type { InspectAnswer } from '../../protocols/operations.ts'
 import { useCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import type { OmxNode } from './support/omx-node.ts'
@@ -63,6 +64,32 @@ it('inspect draws the tree of this node, and of another one by its name', async 
     stdout: '',
     stderr: expect.stringMatching(/^omx-node: [^\n]*no node is called nobody/),
   })
+})
+
+it('inspect pulls another node’s counters, and says in JSON what its actors did', async () => {
+  const pull = async () => {
+    const { stdout } = await omx('inspect', '--api', cellar.url, '--peer', 'attic', '--json')
+    return JSON.parse(stdout) as InspectAnswer
+  }
+  const first = await pull()
+  await attic.client.chat({ model: 'tiny', messages: [{ role: 'user', content: 'x' }], options: { num_predict: 3 } })
+  const second = await pull()
+  const handledBy = ({ actors }: InspectAnswer) => actors.find(({ path }) => path === 'node/scheduler')?.handled ?? 0
+  expect(handledBy(second)).toBeGreaterThan(handledBy(first))
+  expect(second.counters?.handled).toBeGreaterThan(first.counters?.handled ?? Number.NaN)
+  expect(second.counters?.links).toBeGreaterThan(0)
+  expect(second.dead?.map(({ path }) => path)).toContainEqual(expect.stringMatching(/^node\/tasks\//))
+  expect(second.deadlocks).toEqual([])
+})
+
+it('inspect --facts tails what starts and ends on another node', async () => {
+  const tail = cluster.spawn(['inspect', '--api', cellar.url, '--peer', 'attic', '--facts'])
+  await eventually('a request’s task is seen to end', async () => {
+    await attic.client.chat({ model: 'tiny', messages: [{ role: 'user', content: 'x' }], options: { num_predict: 3 } })
+    return /^[\d:.]+ {2}exited {2}node\/tasks\/\w+ {2}normal$/m.test(tail.stdout)
+  })
+  tail.kill('SIGINT')
+  expect(await tail.exited).toEqual({ code: 0, signal: null })
 })
 
 it('inspect --follow prints an engine’s transitions on another node while a chat runs', async () => {

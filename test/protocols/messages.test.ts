@@ -28,6 +28,9 @@ const allowed: ReadonlyArray<readonly [string, Message]> = [
   ['node/models', { type: 'models.show', name: 'tiny', verbose: true, offset: 0 }],
   ['node/worker', { type: 'engine.unload', digest: 'a'.repeat(64) }],
   ['node/inspector', { type: 'inspector.snapshot' }],
+  ['node/inspector', { type: 'inspector.snapshot', after: 7 }],
+  ['node/inspector', { type: 'inspector.waits' }],
+  ['node/inspector', { type: 'inspector.recent', cursor: 12 }],
   ['node/inspector', { type: 'inspector.follow', path: 'node/peers', subscriber: `${me}/node/inspector/1` }],
   ['node/inspector', { type: 'inspector.unfollow', path: 'node/peers', subscriber: `${me}/node/inspector/1` }],
   [
@@ -91,6 +94,12 @@ describe('the table of remote messages', () => {
 
 describe('the table of replies', () => {
   const row = { path: 'node/x', state: 'idle', waiting: 0, restarts: 1, epoch: 2, lastExit: null }
+  const counted = {
+    ...{ ...row, born: 1, capacity: 64, handled: 9, refused: 0, oldestMs: null, longestMs: 1.5, owes: 0 },
+    runs: [{ name: 'reading', forMs: 2.5 }],
+  }
+  const ask = { ask: 'n/$ask/1', asker: null, asked: 'm/node/x', type: 'health.probe', ageMs: 1, leftMs: 2 }
+  const fact = { sequence: 3, atMs: 1, kind: 'exited', subject: 'node/x', detail: 'normal', count: 1 }
   it.each([
     ['report.request', { type: 'report.full', report }],
     ['health.probe', { type: 'health.state', state: 'draining', activeTasks: 0, uptimeMs: 1.5 }],
@@ -98,7 +107,14 @@ describe('the table of replies', () => {
     ['models.show', { type: 'models.shown', piece: 'x'.repeat(256 * 1024), totalLength: 256 * 1024 }],
     ['engine.unload', { type: 'engine.unloaded', found: true }],
     ['inspector.follow', { type: 'inspector.following', found: true }],
+    // What an earlier version sends, and what a later one may.
     ['inspector.snapshot', { type: 'inspector.tree', actors: [row, { ...row, lastExit: 'crash: boom' }] }],
+    ['inspector.snapshot', { type: 'inspector.tree', actors: [{ ...counted, colour: 'blue' }], next: 1, mood: 'good' }],
+    [
+      'inspector.waits',
+      { type: 'inspector.waiting', asks: [ask], owed: [{ ask: 'm/$ask/2', by: 'node/x' }], leftOut: 0 },
+    ],
+    ['inspector.recent', { type: 'inspector.news', facts: [fact, { ...fact, kind: 'later' }], cursor: 3, missed: 0 }],
   ] as const)('lets %s be answered', (request, message) => {
     expect(checkReply(request, message)).toBeUndefined()
   })

@@ -74,7 +74,7 @@ export const openAsk = Type.Object({
   leftMs: milliseconds,
 })
 
-export const recordedFact = Type.Object({
+const recordedFact = Type.Object({
   sequence: count,
   /** Since 1970. */
   atMs: milliseconds,

@@ -10,7 +10,7 @@ import { promisesOf } from './logic.ts'
 import { Recorder } from './recorder.ts'
 
 /** Invoked promises of one actor that are shown, the first ones. */
-export const maxShownPromises = 4
+const maxShownPromises = 4
 
 /** One actor as the inspector shows it. */
 export interface ActorInfo {

@@ -10,7 +10,7 @@ import type { Kernel } from './kernel.ts'
 import { type Sampled, sampler } from './sampler.ts'
 
 /** Without a reading for this long, nothing is recorded any more. Several refreshes of a screen. */
-export const idleMs = 15_000
+const idleMs = 15_000
 /** Facts that are kept: ten seconds of a hundred requests a second. */
 const maxFacts = 2048
 /** How long the dead are shown, */

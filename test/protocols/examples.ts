@@ -25,6 +25,63 @@ export const actorFrames: Readonly<Record<string, ActorFrame>> = {
     remainingMs: 5000,
   },
   reply: { kind: 'reply', ask: 300, message: { type: 'models.shown', piece: '{"license":""}', totalLength: 14 } },
+  'reply-inspector-tree': {
+    kind: 'reply',
+    ask: 301,
+    message: {
+      type: 'inspector.tree',
+      actors: [
+        {
+          path: 'node/models',
+          born: 1_700_000_000_001,
+          state: 'scanning',
+          waiting: 1,
+          capacity: 1024,
+          restarts: 1,
+          epoch: 1_700_000_000_002,
+          lastExit: 'crash: cannot be read',
+          handled: 7,
+          refused: 0,
+          oldestMs: 12.5,
+          longestMs: null,
+          owes: 1,
+          runs: [{ name: 'scan', forMs: 3200 }],
+        },
+      ],
+      next: 1_700_000_000_001,
+    },
+  },
+  'reply-inspector-waiting': {
+    kind: 'reply',
+    ask: 302,
+    message: {
+      type: 'inspector.waiting',
+      asks: [
+        {
+          ask: '12D3KooW/$ask/7',
+          asker: 'node/health-check',
+          asked: '12D3KooX/node/health',
+          type: 'health.probe',
+          ageMs: 3200,
+          leftMs: 1800,
+        },
+      ],
+      owed: [{ ask: '12D3KooX/$ask/8', by: 'node/reporter' }],
+      leftOut: 0,
+    },
+  },
+  'reply-inspector-news': {
+    kind: 'reply',
+    ask: 303,
+    message: {
+      type: 'inspector.news',
+      facts: [
+        { sequence: 9, atMs: 1_700_000_000_000, kind: 'exited', subject: 'node/x', detail: 'crash: boom', count: 1 },
+      ],
+      cursor: 9,
+      missed: 2,
+    },
+  },
   refused: { kind: 'refused', ask: 300, why: 'full' },
   watch: { kind: 'watch', watch: 4, to: 'node/worker', epoch: 0 },
   watched: { kind: 'watched', watch: 4, epoch: 9 },

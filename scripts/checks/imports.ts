@@ -20,11 +20,12 @@ const rooms: readonly Room[] = [
   { name: 'version', path: /^src\/version\.ts$/, imports: [] },
   { name: 'gguf', path: /^src\/gguf\//, imports: ['gguf'] },
   { name: 'gguf', path: /^src\/gguf\//, imports: ['protocols', 'gguf'] },
+  { name: 'prompt', path: /^src\/prompt\//, imports: ['protocols', 'prompt'] },
   { name: 'config', path: /^src\/config(\.ts$|\/)/, imports: ['protocols', 'config'] },
   {
     name: 'adapter',
     path: /^src\/(net|engine|store|http|observe|security|ui)\//,
-    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'same adapter'],
+    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'prompt', 'same adapter'],
   },
   {
     name: 'node',

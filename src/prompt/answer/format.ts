@@ -50,7 +50,7 @@ export interface MessageFormat {
   readonly headerEnd: string
   /** Tags that end a message. */
   readonly ends: readonly string[]
-  /** Whether it is a header, or can still become one. */
+  /** Whether text is a header with its end, or can still become one; then so can every beginning of it. */
   readonly plausible: (header: string) => boolean
   readonly read: (header: string) => MessageKind
   /** Only known tools can be called: a header looks like any word. */

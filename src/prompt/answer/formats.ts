@@ -95,7 +95,7 @@ const functionary: MessageFormat = {
   starts: ['>>>'],
   headerEnd: '\n',
   ends: [],
-  plausible: (header) => /^(?:>>>)?[\w.-]{0,64}$/.test(header),
+  plausible: (header) => /^(?:>{0,2}|(?:>>>)?[\w.-]{0,64}\n?)$/.test(header),
   read: (header) => {
     const recipient = header.replace('>>>', '')
     return recipient === 'all' ? 'text' : { tool: recipient }

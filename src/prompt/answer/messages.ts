@@ -58,7 +58,7 @@ export class MessageParser {
     const window = text.slice(0, maxHeaderChars)
     const found = this.#headerEnd.find(window)
     const header = window.slice(0, found?.at)
-    if (this.#format.plausible(header)) {
+    if (this.#format.plausible(header + (found?.marker ?? ''))) {
       const kind = found === undefined ? undefined : this.#kindOf(header)
       if (found !== undefined && kind !== undefined) {
         this.#begin(kind, header + found.marker)

@@ -251,6 +251,12 @@ export const cases: readonly Case[] = [
     means: { text: 'Just <|so.', calls: [] },
   },
   {
+    title: 'Harmony: the end of a header that nothing began is text',
+    how: { calls: 'harmony' },
+    raw: '<<|message|>a',
+    means: { text: '<<|message|>a' },
+  },
+  {
     title: 'Harmony: arguments that are no JSON are text, with their header',
     how: { calls: 'harmony' },
     raw: '<|channel|>commentary to=functions.now<|message|>soon<|call|>',

@@ -12,6 +12,7 @@ export function jsonText(value: GoValue): string {
     return `{${fields.map(fieldText).join(',')}}`
   }
   if (value.isNil === true) return 'null'
+  if (value.kind === 'slice' && value.json !== undefined) return jsonText(value.json())
   if (value.kind === 'slice') return `[${value.items.map(jsonText).join(',')}]`
   return `{${sortedEntries(value)
     .map(([key, inner]) => `${quoted(key)}:${jsonText(inner)}`)

@@ -11,6 +11,8 @@ export interface GoSlice {
   readonly isNil?: boolean
   /** Go's String method, where the type has one. */
   readonly text?: () => string
+  /** Go's MarshalJSON, where the type has one: the value to write in its place. */
+  readonly json?: () => GoValue
 }
 
 export interface GoMap {

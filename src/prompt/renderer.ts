@@ -1,0 +1,207 @@
+/** Prompts of one model: its templates are read once, requests are rendered with the one that Ollama would take. */
+import type { ChatMessage, Think } from '../../protocols/chat.ts'
+import { type Choice, choose } from './choice.ts'
+import {
+  type ConversationWork,
+  type ModelMessages,
+  messagesOf,
+  withImageMarkers,
+  withoutOldThoughts,
+} from './conversation.ts'
+import { GoRenderer, type Turn } from './go-renderer.ts'
+import { JinjaRenderer, type SpecialTokens } from './jinja-renderer.ts'
+import { PromptError, reasonOf } from './prompt-error.ts'
+import type { Capabilities, Tags } from './template-analysis.ts'
+import { fitConversation, tokensPerImage, withoutBos } from './truncation.ts'
+
+export interface ModelFacts extends ModelMessages, SpecialTokens {
+  /** The model's own name without namespace and tag, as in `deepseek-r1`. */
+  readonly name?: string
+  /** `model_family` of the configuration first, then the others. */
+  readonly families?: readonly string[]
+  readonly renderer?: string
+  readonly parser?: string
+  /** The template layer. */
+  readonly goTemplate?: string
+  /** `tokenizer.chat_template` of the GGUF. */
+  readonly chatTemplate?: string
+  /** The tokenizer puts the beginning's mark before every prompt. */
+  readonly addsBos: boolean
+  /** `OLLAMA_GO_TEMPLATE`, where it is set. */
+  readonly preferGo?: boolean
+}
+
+export interface RenderRequest {
+  readonly work: ConversationWork
+  /** What dates in templates mean. */
+  readonly now: Date
+  /** How to make a chat fit; absent: it is rendered whole. */
+  readonly fit?: { readonly limit: number; readonly countTokens: (prompt: string) => number }
+}
+
+/** What a parser must know to read the answer. */
+export interface AnswerFacts {
+  /** Ollama's name of a parser of its own; absent: the tags tell everything. */
+  readonly parser?: string
+  readonly thinkingTags?: Tags
+  /** What a tool call begins with. */
+  readonly toolTag: string
+  /** The prompt ends inside a thought. */
+  readonly startsThinking: boolean
+  /** What the answer continues: the text of an assistant's message at the end of the conversation. */
+  readonly prefill: string
+}
+
+export interface Rendered {
+  readonly prompt: string
+  /** The `[img-N]` of the prompt, from 0. */
+  readonly images: readonly Uint8Array[]
+  readonly answer: AnswerFacts
+}
+
+export interface Renderer {
+  readonly capabilities: Capabilities
+  readonly choice: Choice
+  /** @throws PromptError */
+  render(request: RenderRequest): Rendered
+}
+
+/** Templates that cannot be read are no reason to refuse a model: requests that need them are refused. */
+export function createRenderer(facts: ModelFacts): Renderer {
+  return new ModelRenderer(facts)
+}
+
+class ModelRenderer implements Renderer {
+  readonly capabilities: Capabilities
+  readonly choice: Choice
+  readonly #facts: ModelFacts
+  readonly #go: GoRenderer | undefined
+  readonly #jinja: JinjaRenderer | undefined
+  /** Why the template that should render cannot. */
+  readonly #unreadable: PromptError | undefined
+
+  constructor(facts: ModelFacts) {
+    const { goTemplate, chatTemplate } = facts
+    this.#facts = facts
+    const go = read(goTemplate, goRenderer)
+    const jinja = read(chatTemplate, (source) => new JinjaRenderer(source, facts))
+    this.#go = go.value
+    this.#jinja = jinja.value
+    this.choice = choose({
+      ...facts,
+      ...(go.value === undefined ? {} : { go: { source: goTemplate ?? '', facts: go.value.facts } }),
+      ...(jinja.value === undefined ? {} : { jinja: jinja.value }),
+    })
+    this.#unreadable = this.choice.way === 'plain' ? (go.error ?? jinja.error) : undefined
+    const template = this.choice.way === 'go' ? go.value?.facts : jinja.value?.facts
+    this.capabilities = {
+      tools: template?.tools ?? false,
+      thinking: template?.thinking ?? false,
+      insert: go.value?.facts.insert ?? false,
+    }
+  }
+
+  render(request: RenderRequest): Rendered {
+    const { work } = request
+    if (work.kind === 'generate' && work.raw) return this.#rendered(work.prompt, work.images ?? [], '')
+    const own = work.kind === 'generate' && work.template ? goRenderer(work.template) : undefined
+    if (work.kind === 'generate' && work.prompt !== '' && work.suffix) return this.#insert(work, own, request.now)
+    const think = work.think ?? (this.capabilities.thinking ? true : undefined)
+    const kept = this.#fit(this.#messages(work), request, think, own)
+    const { messages, images } = withImageMarkers(kept)
+    const prompt = this.#prompt(this.#turn(messages, work, think, request.now), own)
+    const last = messages.at(-1)
+    const prefill = last?.role === 'assistant' && prompt.endsWith(last.content) ? last.content : ''
+    return this.#rendered(prompt, images, prefill, own)
+  }
+
+  #messages(work: ConversationWork): readonly ChatMessage[] {
+    const messages = messagesOf(work, this.#facts)
+    const forgets = this.#facts.families?.[0] === 'qwen3' || this.#facts.name === 'deepseek-r1'
+    return forgets ? withoutOldThoughts(messages) : messages
+  }
+
+  #turn(messages: readonly ChatMessage[], work: ConversationWork, think: Think | undefined, now: Date): Turn {
+    return { messages, tools: work.kind === 'chat' ? (work.tools ?? []) : [], think, now }
+  }
+
+  #fit(
+    messages: readonly ChatMessage[],
+    { work, fit, now }: RenderRequest,
+    think: Think | undefined,
+    own: GoRenderer | undefined,
+  ): readonly ChatMessage[] {
+    if (fit === undefined) return messages
+    return fitConversation(messages, fit.limit, (kept) => {
+      const images = kept.reduce((count, message) => count + (message.images?.length ?? 0), 0)
+      return fit.countTokens(this.#prompt(this.#turn(kept, work, think, now), own)) + images * tokensPerImage
+    })
+  }
+
+  #insert(work: Extract<ConversationWork, { kind: 'generate' }>, own: GoRenderer | undefined, now: Date): Rendered {
+    const renderer = own ?? this.#go
+    if (renderer?.facts.insert !== true) throw new PromptError('conversation', 'the template has no place for a suffix')
+    const turn = this.#turn([], work, work.think, now)
+    const prompt = attempt(() => renderer.renderInsert(work.prompt, work.suffix ?? '', turn))
+    return this.#rendered(prompt, work.images ?? [], '', own)
+  }
+
+  #prompt(turn: Turn, own: GoRenderer | undefined): string {
+    const go = own ?? (this.choice.way === 'go' ? this.#go : undefined)
+    if (go !== undefined) return attempt(() => go.render(turn))
+    if (this.choice.way === 'jinja' && this.#jinja !== undefined) return this.#jinja.render(turn)
+    if (this.#unreadable !== undefined) throw this.#unreadable
+    return plainTemplate.render(turn)
+  }
+
+  #rendered(prompt: string, images: readonly Uint8Array[], prefill: string, own?: GoRenderer): Rendered {
+    const { bosToken, addsBos } = this.#facts
+    const { parser, way } = this.choice
+    const facts = own?.facts ?? (way === 'go' ? this.#go?.facts : way === 'jinja' ? this.#jinja?.facts : undefined)
+    const tags = facts?.thinkingTags
+    return {
+      prompt: withoutBos(prompt, bosToken, addsBos),
+      images,
+      answer: {
+        ...(parser === undefined ? {} : { parser }),
+        ...(tags === undefined ? {} : { thinkingTags: tags }),
+        toolTag: facts?.toolTag ?? '{',
+        startsThinking: tags !== undefined && prompt.trimEnd().endsWith(tags.open),
+        prefill,
+      },
+    }
+  }
+}
+
+/** What Ollama does without a template. */
+const plainTemplate = new GoRenderer('{{ .Prompt }}')
+
+/** @throws PromptError with fault `template` */
+function goRenderer(source: string): GoRenderer {
+  try {
+    return new GoRenderer(source)
+  } catch (error) {
+    throw new PromptError('template', reasonOf(error), { cause: error })
+  }
+}
+
+function attempt(render: () => string): string {
+  try {
+    return render()
+  } catch (error) {
+    throw new PromptError('template', reasonOf(error), { cause: error })
+  }
+}
+
+function read<Value>(
+  source: string | undefined,
+  parse: (source: string) => Value,
+): { readonly value?: Value; readonly error?: PromptError } {
+  if (source === undefined || source === '') return {}
+  try {
+    return { value: parse(source) }
+  } catch (error) {
+    if (error instanceof PromptError) return { error }
+    throw error
+  }
+}

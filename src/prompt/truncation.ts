@@ -1,0 +1,57 @@
+/** Making conversations and prompts fit a context, as Ollama does. */
+import type { ChatMessage } from '../../protocols/chat.ts'
+
+/** What an image costs in tokens, as long as nobody has looked at it. */
+export const tokensPerImage = 768
+
+/**
+ * Drops as few of the oldest messages as it takes until `count` gives at most `limit`. System messages stay, the last one
+ * stays, and a tool's answer never without the call that it answers. A search by halves: a thousand messages are
+ * counted about ten times.
+ */
+export function fitConversation(
+  messages: readonly ChatMessage[],
+  limit: number,
+  count: (messages: readonly ChatMessage[]) => number,
+): readonly ChatMessage[] {
+  if (messages.length < 2 || count(messages) <= limit) return messages
+  let tooEarly = 0
+  let enough = messages.length - 1
+  while (enough - tooEarly > 1) {
+    const middle = Math.floor((tooEarly + enough) / 2)
+    if (count(keptFrom(messages, middle)) <= limit) enough = middle
+    else tooEarly = middle
+  }
+  return keptFrom(messages, enough)
+}
+
+/** The conversation from a message on, after the system messages before it. */
+function keptFrom(messages: readonly ChatMessage[], index: number): readonly ChatMessage[] {
+  const start = startOfToolBlock(messages, index)
+  return messages.filter((message, position) => position >= start || message.role === 'system')
+}
+
+/** Of answers by tools: where the calls are that they answer. */
+function startOfToolBlock(messages: readonly ChatMessage[], index: number): number {
+  if (messages[index]?.role !== 'tool') return index
+  const before = messages.slice(0, index).findLastIndex(({ role }) => role !== 'tool')
+  const caller = messages[before]
+  return caller?.role === 'assistant' && (caller.toolCalls?.length ?? 0) > 0 ? before : index
+}
+
+/**
+ * A prompt that is longer than the context, without its middle: the first `keep` tokens stay, and of the rest the last, so
+ * that half of what is not kept is free for the answer.
+ */
+export function cutMiddle(tokens: readonly number[], limit: number, keep: number): readonly number[] {
+  if (tokens.length <= limit) return tokens
+  const kept = Math.min(keep < 0 ? tokens.length : keep, limit - 1)
+  const target = limit - Math.max(Math.floor((limit - kept) / 2), 1)
+  const head = Math.min(kept, target)
+  return [...tokens.slice(0, head), ...tokens.slice(tokens.length - (target - head))]
+}
+
+/** The prompt without the mark for its beginning, where the tokenizer adds it. */
+export function withoutBos(prompt: string, bosToken: string, addsBos: boolean): string {
+  return addsBos && bosToken !== '' && prompt.startsWith(bosToken) ? prompt.slice(bosToken.length) : prompt
+}

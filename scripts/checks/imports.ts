@@ -30,12 +30,12 @@ const rooms: readonly Room[] = [
   {
     name: 'node',
     path: /^src\/([^/]+\.ts$|node\/)/,
-    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'config', 'adapter', 'node'],
+    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'prompt', 'config', 'adapter', 'node'],
   },
   {
     name: 'cli',
     path: /^src\/cli\//,
-    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'config', 'adapter', 'node', 'cli'],
+    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'prompt', 'config', 'adapter', 'node', 'cli'],
   },
 ]
 
@@ -46,7 +46,7 @@ const outside = /^(test|bench|deploy|scripts|[^/]+\.config\.ts$)/
 const xstateDoor = 'src/runtime/logic.ts'
 
 /** Rooms without input or output; what they need from Node is a pure function, or in `world.ts`. */
-const pureRooms = ['protocols', 'runtime', 'actors']
+const pureRooms = ['protocols', 'runtime', 'actors', 'prompt']
 const pureModules = ['node:buffer']
 const world = 'src/runtime/world.ts'
 

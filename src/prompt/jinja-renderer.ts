@@ -28,7 +28,7 @@ const thinkingTags: readonly Tags[] = [
 const toolTags = ['<tool_call>', '[TOOL_CALLS]', '<|tool_call|>', '<|python_tag|>', '<TOOLCALL>']
 
 /** By the words in it, as Ollama judges. */
-export function analyseJinja(source: string): JinjaFacts {
+function analyseJinja(source: string): JinjaFacts {
   const has = (text: string) => source.includes(text)
   const tags = thinkingTags.find(({ open, close }) => has(open) || has(close))
   const tools = has('tools') || has('tool_call')
@@ -51,6 +51,9 @@ function showsToolResults(source: string): boolean {
   return /tool_response|tool_results|role['"]\] == ['"]tool['"]|message\.role == ['"]tool['"]|ipython/.test(source)
 }
 
+/** The library's `strftime_now` has a clock and a language of its own, and refuses to be given another. */
+const ownClock = '{% set strftime_now = strftime_at %}'
+
 export class JinjaRenderer {
   readonly facts: JinjaFacts
   readonly #template: Template
@@ -63,6 +66,7 @@ export class JinjaRenderer {
     this.#tokens = tokens
     try {
       this.#template = new Template(source)
+      this.#template.parsed.body.unshift(...new Template(ownClock).parsed.body)
     } catch (error) {
       const advice = 'use /api/generate with raw: true, or another build of the model'
       throw new PromptError('template', `the model's chat template cannot be read: ${reasonOf(error)}; ${advice}`, {
@@ -115,7 +119,7 @@ export class JinjaRenderer {
       eos_token: this.#tokens.eosToken,
       add_generation_prompt: true,
       ...thinkingOf(think),
-      strftime_now: (format: string) => strftime(format, now),
+      strftime_at: (format: string) => strftime(format, now),
     })
   }
 }

@@ -3,7 +3,7 @@
  * find no room. The manager of the tasks; their supervisor `tasks` stands beside it. Placement needs no agreement: this
  * node ranks for itself, from reports, its own outstanding work and what refusals bring back.
  */
-import type { InferRequest, InferWork, WorkerLoad } from '../protocols/infer.ts'
+import type { InferRequest, WorkerLoad } from '../protocols/infer.ts'
 import type { NodeId, Ref } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
 import { type AnyActorLogic, assign, machineOptions, setup } from '../src/runtime/logic.ts'
@@ -42,13 +42,7 @@ export interface SchedulerInput {
 }
 
 /** What a client wants, under an id whose response is open already. */
-export interface SubmittedTask {
-  readonly id: string
-  readonly traceId: string
-  readonly model: string
-  readonly work: InferWork
-  readonly options: Readonly<Record<string, unknown>>
-  readonly keepAliveMs?: number
+export interface SubmittedTask extends Omit<InferRequest, 'digest' | 'remainingMs' | 'resume'> {
   readonly priority: number
   readonly limitMs: number
 }
@@ -122,10 +116,8 @@ function planFor(context: SchedulerContext, { model, holders }: Resolved, random
   return context.strategy.rank(unsaturated(candidates), random)
 }
 
-function requestOf(task: SubmittedTask, digest: string): InferRequest {
-  const { id, traceId, model, work, options, keepAliveMs, limitMs } = task
-  const keepAlive = keepAliveMs === undefined ? {} : { keepAliveMs }
-  return { id, traceId, model, digest, work, options, remainingMs: limitMs, ...keepAlive }
+function requestOf({ priority: _, limitMs, ...asked }: SubmittedTask, digest: string): InferRequest {
+  return { ...asked, digest, remainingMs: limitMs }
 }
 
 const refusal = (code: SubmitRefusal, message: string): SubmitAnswer => ({

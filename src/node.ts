@@ -137,6 +137,7 @@ function services(
   const cluster = new Cluster({ runtime, responses, problemOf: (name) => problemOf(catalog, name) })
   return {
     submit: (request, signal) => cluster.submit(request, signal),
+    find: (name) => cluster.find(name),
     models: () => cluster.models(),
     loaded: () => cluster.loaded(),
     show: (name, verbose) => cluster.show(name, verbose),

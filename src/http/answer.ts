@@ -1,5 +1,6 @@
 /** Takes an answer's frames apart for one client: as a whole, or batch by batch. */
 import type { ServerResponse } from 'node:http'
+import type { TokenLogprob, ToolCall } from '../../protocols/chat.ts'
 import type { InferFrame, InferResult } from '../../protocols/infer.ts'
 import { ApiError } from './errors.ts'
 import type { Answer } from './services.ts'
@@ -7,10 +8,18 @@ import type { Answer } from './services.ts'
 /** Names the node that computes an answer, by its peer id. */
 const workerHeader = 'x-omx-node'
 
+export type TokenFrame = Extract<InferFrame, { kind: 'token' }>
+type RenderedFrame = Extract<InferFrame, { kind: 'rendered' }>
+
 /** A complete answer to `generate` or `chat`. */
 export interface WholeAnswer {
   readonly text: string
+  readonly thinking: string
+  readonly toolCalls: readonly ToolCall[]
+  readonly logprobs: readonly TokenLogprob[]
   readonly tokens: readonly number[]
+  /** The prompt, where that is all that was asked for. */
+  readonly rendered: RenderedFrame | undefined
   readonly result: InferResult
 }
 
@@ -63,19 +72,52 @@ export function cutShort(response: ServerResponse): ApiError {
 
 /** The whole answer. Its size is bounded by the engine, which caps `num_predict`. Throws ApiError when it failed. */
 export async function wholeAnswer(response: ServerResponse, answer: Answer, model: string): Promise<WholeAnswer> {
-  let text = ''
-  const tokens: number[] = []
+  const parts = new AnswerParts()
   for await (const batch of batchesFor(response, answer)) {
     for (const frame of batch) {
-      if (frame.kind === 'token') {
-        text += frame.text
-        for (const token of frame.tokens) tokens.push(token)
-      } else if (frame.kind === 'done') return { text, tokens, result: frame }
+      if (frame.kind === 'done') return parts.whole(frame)
+      parts.take(frame)
       const error = errorOf(frame, model)
       if (error !== undefined) throw error
     }
   }
   throw cutShort(response)
+}
+
+class AnswerParts {
+  #text = ''
+  #thinking = ''
+  readonly #toolCalls: ToolCall[] = []
+  readonly #logprobs: TokenLogprob[] = []
+  readonly #tokens: number[] = []
+  #rendered: RenderedFrame | undefined
+
+  take(frame: InferFrame): void {
+    if (frame.kind === 'rendered') this.#rendered = frame
+    if (frame.kind !== 'token') return
+    this.#text += frame.text
+    this.#thinking += frame.thinking ?? ''
+    for (const token of frame.tokens) this.#tokens.push(token)
+    if (frame.toolCalls !== undefined) this.#toolCalls.push(...frame.toolCalls)
+    if (frame.logprobs !== undefined) this.#logprobs.push(...frame.logprobs)
+  }
+
+  whole(result: InferResult): WholeAnswer {
+    return {
+      text: this.#text,
+      thinking: this.#thinking,
+      toolCalls: this.#toolCalls,
+      logprobs: this.#logprobs,
+      tokens: this.#tokens,
+      rendered: this.#rendered,
+      result,
+    }
+  }
+}
+
+/** What `_debug_render_only` answers. */
+export function debugInfo({ prompt, images }: RenderedFrame): Record<string, unknown> {
+  return { _debug_info: { rendered_template: prompt, ...counted('image_count', images) } }
 }
 
 /** The metrics of a final object, in Ollama's order; zero means absent, but `load_duration` never is. */

@@ -1,41 +1,23 @@
 /** `POST /api/chat`: the next message of a conversation; with no messages it loads or unloads a model. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import type { ChatMessage } from '../../protocols/chat.ts'
+import type { ToolCall } from '../../protocols/chat.ts'
 import type { InferResult, InferWork } from '../../protocols/infer.ts'
-import { maxMessages } from '../../protocols/infer-request.ts'
-import { clientSignal, metricsOf, wholeAnswer } from './answer.ts'
-import { ApiError } from './errors.ts'
+import { clientSignal, debugInfo, metricsOf, type TokenFrame, type WholeAnswer, wholeAnswer } from './answer.ts'
+import { type Capability, requireCapabilities } from './capabilities.ts'
 import { fieldReader } from './fields.ts'
-import {
-  answerFields,
-  checkTopLogprobs,
-  lacksCapability,
-  refuse,
-  sharedRequest,
-  unsupportedAnswer,
-} from './inference-request.ts'
-import { type AskedModel, checkModel } from './model-check.ts'
+import { answerFields, answerWishes, checkTopLogprobs, requestWishes, sharedRequest } from './inference-request.ts'
+import { logprobsJson, MessageFields, messagesOf, ToolFields, toolCallsJson, toolsOf } from './messages.ts'
+import { checkModel } from './model-check.ts'
 import { type LineWriter, streamLines } from './ndjson.ts'
 import type { ApiServices, NewRequest } from './services.ts'
 import { utcTime } from './time.ts'
 import { sendJson } from './wire.ts'
 
-/** No template knows a role of even a tenth of this. */
-const maxRoleLength = 512
-
-/** `thinking`, `tool_name` and `tool_call_id` are what a template of a model that can neither think nor call ignores. */
-const MessageFields = Type.Object({
-  role: Type.Optional(Type.String({ maxLength: maxRoleLength })),
-  content: Type.Optional(Type.String()),
-  images: Type.Optional(Type.Array(Type.String())),
-  tool_calls: Type.Optional(Type.Array(Type.Unknown())),
-})
-
 const ChatRequest = Type.Object({
   ...answerFields,
   messages: Type.Optional(Type.Array(MessageFields)),
-  tools: Type.Optional(Type.Array(Type.Unknown())),
+  tools: Type.Optional(Type.Array(ToolFields)),
 })
 type ChatRequest = Static<typeof ChatRequest>
 
@@ -50,42 +32,62 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
   const fields = readFields(request.body)
   checkTopLogprobs(fields.top_logprobs)
   const model = checkModel(fields.model)
-  const shared = sharedRequest(fields, model, request.headers)
+  const shared = { ...sharedRequest(fields, model, request.headers), ...requestWishes(fields) }
   const messages = messagesOf(fields.messages ?? [])
   if (messages.length === 0 && shared.keepAliveMs === 0) {
     await services.unload(model.name)
-    return sendJson(reply, finalObject(model.sent, '', 'unload', {}))
+    return sendJson(reply, { ...head(model.sent, ''), done: true, done_reason: 'unload' })
   }
-  await refuse(unsupported(fields, model), model, services)
-  const work: InferWork = messages.length === 0 ? { kind: 'load' } : { kind: 'chat', messages }
+  const work: InferWork = messages.length === 0 ? { kind: 'load' } : chatWork(fields, messages)
+  await requireCapabilities(model, needs(work), services)
   const answer = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
-  if (work.kind === 'chat' && fields.stream !== false) {
+  if (work.kind === 'chat' && fields.stream !== false && shared.renderOnly !== true) {
     const writer = new ChatLines(model.sent, startedMs)
     return streamLines(reply, answer, { model: model.sent, endpoint: 'chat', writer })
   }
-  const { text, result } = await wholeAnswer(reply.raw, answer, model.sent)
-  if (work.kind === 'load') return sendJson(reply, finalObject(model.sent, '', 'load', {}))
-  return sendJson(reply, finalObject(model.sent, text, result.reason, metricsOf(result, startedMs)))
+  const whole = await wholeAnswer(reply.raw, answer, model.sent)
+  if (work.kind === 'load') return sendJson(reply, { ...head(model.sent, ''), done: true, done_reason: 'load' })
+  if (whole.rendered !== undefined)
+    return sendJson(reply, { ...head(model.sent, ''), done: false, ...debugInfo(whole.rendered) })
+  return sendJson(reply, wholeObject(model.sent, whole, startedMs))
 }
 
-function messagesOf(messages: readonly Static<typeof MessageFields>[]): readonly ChatMessage[] {
-  if (messages.length > maxMessages) {
-    throw new ApiError('bad-field', `there are ${messages.length} messages: send at most ${maxMessages} in one request`)
+function chatWork(fields: ChatRequest, messages: ReturnType<typeof messagesOf>): InferWork {
+  const tools = toolsOf(fields.tools ?? [])
+  return { kind: 'chat', messages, ...(tools.length > 0 ? { tools } : {}), ...answerWishes(fields) }
+}
+
+function needs(work: InferWork): Capability[] {
+  if (work.kind !== 'chat') return []
+  return [
+    ...((work.tools?.length ?? 0) > 0 ? (['tools'] as const) : []),
+    ...(work.messages.some(({ images }) => images !== undefined) ? (['vision'] as const) : []),
+    ...(work.think !== undefined && work.think !== false ? (['thinking'] as const) : []),
+  ]
+}
+
+function head(model: string, content: string): Record<string, unknown> {
+  return { model, created_at: utcTime(Date.now()), message: { role: 'assistant', content } }
+}
+
+function wholeObject(model: string, whole: WholeAnswer, startedMs: number): unknown {
+  const { text, thinking, toolCalls, logprobs, result } = whole
+  return {
+    model,
+    created_at: utcTime(Date.now()),
+    message: { role: 'assistant', content: text, ...extras(thinking, toolCalls) },
+    done: true,
+    done_reason: result.reason,
+    ...(logprobs.length > 0 ? { logprobs: logprobsJson(logprobs) } : {}),
+    ...metricsOf(result, startedMs),
   }
-  return messages.map(({ role = '', content = '' }) => ({ role: role.toLowerCase(), content }))
 }
 
-function unsupported(fields: ChatRequest, model: AskedModel): ApiError | undefined {
-  const messages = fields.messages ?? []
-  const calls = (fields.tools?.length ?? 0) > 0 || messages.some(({ tool_calls }) => (tool_calls?.length ?? 0) > 0)
-  if (calls) return lacksCapability(model, 'tools')
-  if (messages.some(({ images }) => (images?.length ?? 0) > 0)) return lacksCapability(model, 'vision')
-  return unsupportedAnswer(fields, model)
-}
-
-function finalObject(model: string, content: string, doneReason: string, metrics: Record<string, number>): unknown {
-  const message = { role: 'assistant', content }
-  return { model, created_at: utcTime(Date.now()), message, done: true, done_reason: doneReason, ...metrics }
+function extras(thinking: string, toolCalls: readonly ToolCall[]): Record<string, unknown> {
+  return {
+    ...(thinking === '' ? {} : { thinking }),
+    ...(toolCalls.length === 0 ? {} : { tool_calls: toolCallsJson(toolCalls) }),
+  }
 }
 
 class ChatLines implements LineWriter {
@@ -97,9 +99,11 @@ class ChatLines implements LineWriter {
     this.#head = `{"model":${JSON.stringify(model)},"created_at":"`
   }
 
-  delta(text: string, createdAt: string): string {
+  delta({ text, thinking = '', toolCalls = [], logprobs }: TokenFrame, createdAt: string): string {
     const content = JSON.stringify(text)
-    return `${this.#head}${createdAt}","message":{"role":"assistant","content":${content}},"done":false}\n`
+    const rest = thinking === '' && toolCalls.length === 0 ? '' : `,${inner(extras(thinking, toolCalls))}`
+    const tail = logprobs === undefined ? '' : `,"logprobs":${JSON.stringify(logprobsJson(logprobs))}`
+    return `${this.#head}${createdAt}","message":{"role":"assistant","content":${content}${rest}},"done":false${tail}}\n`
   }
 
   final(result: InferResult, createdAt: string): string {
@@ -109,3 +113,6 @@ class ChatLines implements LineWriter {
     return `${this.#head}${createdAt}",${last.slice(1)}\n`
   }
 }
+
+/** The members of an object as JSON, without its braces. */
+const inner = (value: object): string => JSON.stringify(value).slice(1, -1)

@@ -94,6 +94,10 @@ export class Cluster {
     return Buffer.from(this.#runtime.world.bytes(12)).toString('hex')
   }
 
+  async find(name: string): Promise<HeldModel | undefined> {
+    return resolveModel(await this.view(), name)?.model
+  }
+
   async models(): Promise<readonly HeldModel[]> {
     return listModels(await this.view())
   }
@@ -153,8 +157,7 @@ function nearestFirst({ holders }: Resolved): ClusterNode[] {
   return holders.toSorted((a, b) => Number(b.state === 'self') - Number(a.state === 'self'))
 }
 
-function submitted(request: NewRequest, id: string): SubmittedTask {
-  const { model, work, options, keepAliveMs, priority, deadlineMs } = request
+function submitted({ keepAliveMs, deadlineMs, ...request }: NewRequest, id: string): SubmittedTask {
   const keepAlive = keepAliveMs === undefined ? {} : { keepAliveMs: Number.isFinite(keepAliveMs) ? keepAliveMs : -1 }
-  return { id, traceId: id, model, work, options, priority, limitMs: deadlineMs ?? maxRequestMs, ...keepAlive }
+  return { ...request, id, traceId: id, limitMs: deadlineMs ?? maxRequestMs, ...keepAlive }
 }

@@ -1,20 +1,16 @@
 /** `POST /api/generate`: a completion; with an empty prompt it loads or unloads a model. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
+import type { ToolCall } from '../../protocols/chat.ts'
 import type { InferResult, InferWork } from '../../protocols/infer.ts'
-import { clientSignal, metricsOf, wholeAnswer } from './answer.ts'
+import { clientSignal, debugInfo, metricsOf, type TokenFrame, type WholeAnswer, wholeAnswer } from './answer.ts'
+import { type Capability, requireCapabilities } from './capabilities.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
-import {
-  answerFields,
-  checkTopLogprobs,
-  lacksCapability,
-  notAvailable,
-  refuse,
-  sharedRequest,
-  unsupportedAnswer,
-} from './inference-request.ts'
-import { type AskedModel, checkModel } from './model-check.ts'
+import { imageBytes } from './images.ts'
+import { answerFields, answerWishes, checkTopLogprobs, requestWishes, sharedRequest } from './inference-request.ts'
+import { logprobsJson, toolCallsJson } from './messages.ts'
+import { checkModel } from './model-check.ts'
 import { type LineWriter, streamLines } from './ndjson.ts'
 import type { ApiServices, NewRequest } from './services.ts'
 import { utcTime } from './time.ts'
@@ -45,47 +41,88 @@ async function answerGenerate(services: ApiServices, request: FastifyRequest, re
   const fields = readFields(request.body)
   checkTopLogprobs(fields.top_logprobs)
   const model = checkModel(fields.model)
-  const shared = sharedRequest(fields, model, request.headers)
+  const shared = { ...sharedRequest(fields, model, request.headers), ...requestWishes(fields) }
   const isEmpty = (fields.prompt ?? '') === ''
   if (isEmpty && shared.keepAliveMs === 0) {
     await services.unload(model.name)
-    return sendJson(reply, finalObject(model.sent, '', 'unload', {}))
+    return sendJson(reply, bare(model.sent, 'unload'))
   }
-  await refuse(unsupported(fields, model), model, services)
-  const work: InferWork = isEmpty ? { kind: 'load' } : workOf(fields)
+  checkRaw(fields)
+  const work: InferWork = isEmpty ? { kind: 'load' } : generateWork(fields)
+  await requireCapabilities(model, needs(work), services)
   const answer = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
-  if (!isEmpty && fields.stream !== false) {
-    const writer = new GenerateLines(model.sent, fields.raw === true, startedMs)
+  if (work.kind === 'load') {
+    await wholeAnswer(reply.raw, answer, model.sent)
+    return sendJson(reply, bare(model.sent, 'load'))
+  }
+  const isRaw = fields.raw === true
+  if (fields.stream !== false && shared.renderOnly !== true) {
+    const writer = new GenerateLines(model.sent, isRaw, startedMs)
     return streamLines(reply, answer, { model: model.sent, endpoint: 'generate', writer })
   }
-  const { text, tokens, result } = await wholeAnswer(reply.raw, answer, model.sent)
-  if (isEmpty) return sendJson(reply, finalObject(model.sent, '', 'load', {}))
-  const rest = { ...contextOf(fields.raw === true, result, tokens), ...metricsOf(result, startedMs) }
-  return sendJson(reply, finalObject(model.sent, text, result.reason, rest))
-}
-
-function unsupported(fields: GenerateRequest, model: AskedModel): ApiError | undefined {
-  if (fields.raw === true && (fields.template || fields.system || (fields.context?.length ?? 0) > 0)) {
-    return new ApiError('bad-field', 'raw mode does not support template, system, or context')
+  const whole = await wholeAnswer(reply.raw, answer, model.sent)
+  if (whole.rendered !== undefined) {
+    return sendJson(reply, { ...head(model.sent), response: '', done: false, ...debugInfo(whole.rendered) })
   }
-  if (fields.suffix) return lacksCapability(model, 'insert')
-  if ((fields.images?.length ?? 0) > 0) return lacksCapability(model, 'vision')
-  if (fields.template) return notAvailable('"template"')
-  return unsupportedAnswer(fields, model)
+  return sendJson(reply, wholeObject(model.sent, isRaw, whole, startedMs))
 }
 
-function workOf({ prompt = '', system, raw = false, context }: GenerateRequest): InferWork {
+function checkRaw({ raw, template, system, context }: GenerateRequest): void {
+  if (raw === true && (template || system || (context?.length ?? 0) > 0)) {
+    throw new ApiError('bad-field', 'raw mode does not support template, system, or context')
+  }
+}
+
+function generateWork(fields: GenerateRequest): InferWork {
+  const { prompt = '', suffix, system, template, raw = false, context, images = [] } = fields
   return {
     kind: 'generate',
     prompt,
     raw,
+    ...(suffix ? { suffix } : {}),
     ...(system ? { system } : {}),
+    ...(template ? { template } : {}),
     ...(context !== undefined && context.length > 0 ? { context } : {}),
+    ...(images.length > 0 ? { images: images.map(imageBytes) } : {}),
+    ...answerWishes(fields),
   }
 }
 
-function finalObject(model: string, response: string, doneReason: string, rest: Record<string, unknown>): unknown {
-  return { model, created_at: utcTime(Date.now()), response, done: true, done_reason: doneReason, ...rest }
+function needs(work: InferWork): Capability[] {
+  if (work.kind !== 'generate') return []
+  return [
+    ...(work.suffix === undefined ? [] : (['insert'] as const)),
+    ...(work.images === undefined ? [] : (['vision'] as const)),
+    ...(work.think !== undefined && work.think !== false ? (['thinking'] as const) : []),
+  ]
+}
+
+function head(model: string): Record<string, unknown> {
+  return { model, created_at: utcTime(Date.now()) }
+}
+
+function bare(model: string, doneReason: string): unknown {
+  return { ...head(model), response: '', done: true, done_reason: doneReason }
+}
+
+function wholeObject(model: string, isRaw: boolean, whole: WholeAnswer, startedMs: number): unknown {
+  const { text, thinking, tokens, result } = whole
+  return {
+    ...head(model),
+    response: text,
+    ...(thinking === '' ? {} : { thinking }),
+    done: true,
+    done_reason: result.reason,
+    ...contextOf(isRaw, result, tokens),
+    ...metricsOf(result, startedMs),
+    ...callsOf(whole.toolCalls),
+    ...(whole.logprobs.length > 0 ? { logprobs: logprobsJson(whole.logprobs) } : {}),
+  }
+}
+
+/** A completion takes no tools, but a model that knows some may still call. */
+function callsOf(calls: readonly ToolCall[]): Record<string, unknown> {
+  return calls.length === 0 ? {} : { tool_calls: toolCallsJson(calls) }
 }
 
 /** The conversation so far as tokens, for the next request's `context`; raw mode has none. */
@@ -99,6 +136,7 @@ class GenerateLines implements LineWriter {
   readonly #startedMs: number
   readonly #head: string
   readonly #tokens: number[] = []
+  readonly #calls: ToolCall[] = []
 
   constructor(model: string, raw: boolean, startedMs: number) {
     this.#raw = raw
@@ -106,17 +144,24 @@ class GenerateLines implements LineWriter {
     this.#head = `{"model":${JSON.stringify(model)},"created_at":"`
   }
 
-  take(tokens: readonly number[]): void {
+  take({ tokens, toolCalls }: TokenFrame): void {
+    if (toolCalls !== undefined) this.#calls.push(...toolCalls)
     if (this.#raw) return
     for (const token of tokens) this.#tokens.push(token)
   }
 
-  delta(text: string, createdAt: string): string {
-    return `${this.#head}${createdAt}","response":${JSON.stringify(text)},"done":false}\n`
+  delta({ text, thinking = '', logprobs }: TokenFrame, createdAt: string): string {
+    const thought = thinking === '' ? '' : `,"thinking":${JSON.stringify(thinking)}`
+    const tail = logprobs === undefined ? '' : `,"logprobs":${JSON.stringify(logprobsJson(logprobs))}`
+    return `${this.#head}${createdAt}","response":${JSON.stringify(text)}${thought},"done":false${tail}}\n`
   }
 
   final(result: InferResult, createdAt: string): string {
-    const rest = { ...contextOf(this.#raw, result, this.#tokens), ...metricsOf(result, this.#startedMs) }
+    const rest = {
+      ...contextOf(this.#raw, result, this.#tokens),
+      ...metricsOf(result, this.#startedMs),
+      ...callsOf(this.#calls),
+    }
     const last = JSON.stringify({ response: '', done: true, done_reason: result.reason, ...rest })
     return `${this.#head}${createdAt}",${last.slice(1)}\n`
   }

@@ -1,11 +1,12 @@
 /** What `generate`, `chat` and the embedding routes have in common in their requests. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
+import type { Format, Think } from '../../protocols/chat.ts'
 import { DurationError, parseKeepAlive } from '../../protocols/duration.ts'
 import { maxOptions } from '../../protocols/infer-request.ts'
 import { ApiError } from './errors.ts'
 import type { AskedModel } from './model-check.ts'
-import type { ApiServices, NewRequest } from './services.ts'
+import type { NewRequest, RequestWishes } from './services.ts'
 
 /** Fields of every request that computes. */
 export const computeFields = {
@@ -72,6 +73,8 @@ function keepAliveOf(value: unknown): number | undefined {
 export interface AnswerFields {
   readonly format?: unknown
   readonly think?: unknown
+  readonly truncate?: boolean
+  readonly shift?: boolean
   readonly logprobs?: boolean
   readonly top_logprobs?: number
   readonly _debug_render_only?: boolean
@@ -84,44 +87,38 @@ export function checkTopLogprobs(count: number | undefined): void {
   }
 }
 
-/** Why this version cannot answer a request as it was meant, if so: refused, because ignoring it would answer another. */
-export function unsupportedAnswer(fields: AnswerFields, model: AskedModel): ApiError | undefined {
-  const { format, think } = fields
-  if (format !== undefined && format !== '') {
-    const valid = format === 'json' || (typeof format === 'object' && !Array.isArray(format))
-    return valid ? notAvailable('structured output ("format")') : invalidFormat(format)
+/** What a request says of how it is to be computed, the same for `generate` and `chat`. */
+export function requestWishes(fields: AnswerFields): RequestWishes {
+  const { truncate, shift, logprobs, top_logprobs = 0, _debug_render_only } = fields
+  return {
+    ...(truncate === undefined ? {} : { truncate }),
+    ...(shift === undefined ? {} : { shift }),
+    ...(logprobs === true ? { logprobs: top_logprobs } : {}),
+    ...(_debug_render_only === true ? { renderOnly: true } : {}),
   }
-  if (think !== undefined && think !== false) return refusedThink(think, model)
-  if (fields.logprobs === true) return notAvailable('"logprobs"')
-  if (fields._debug_render_only === true) return notAvailable('"_debug_render_only"')
-  return undefined
 }
 
-/** Throws the refusal, unless nobody holds the model: that is what a client should hear first. */
-export async function refuse(error: ApiError | undefined, model: AskedModel, services: ApiServices): Promise<void> {
-  if (error === undefined) return
-  if ((await services.show(model.name, false)) === undefined) throw new ApiError('model-not-found', model.sent)
-  throw error
+/** What it says of the answer. Throws ApiError `invalid-format` or `bad-field`. */
+export function answerWishes({ format, think }: AnswerFields): { readonly format?: Format; readonly think?: Think } {
+  return {
+    ...(format === undefined || format === '' ? {} : { format: formatOf(format) }),
+    ...(think === undefined ? {} : { think: thinkOf(think) }),
+  }
 }
 
-/** A field that Ollama knows and this version does not. These are not Ollama's words: it has none for them. */
-export function notAvailable(what: string): ApiError {
-  return new ApiError('not-supported', `${what} is not available in this version of OllamaMax: leave it out`)
-}
-
-/** The words that clients look for. */
-export function lacksCapability(model: AskedModel, capability: 'insert' | 'tools' | 'vision'): ApiError {
-  return new ApiError('not-supported', `${model.full} does not support ${capability}`)
+function formatOf(format: unknown): Format {
+  if (format === 'json') return format
+  if (typeof format === 'object' && format !== null && !Array.isArray(format)) return format as Format
+  const shown = JSON.stringify(format).slice(0, maxShownLength)
+  throw new ApiError('invalid-format', `invalid format: ${shown}; expected "json" or a valid JSON Schema object`)
 }
 
 const thinkLevels: readonly unknown[] = ['low', 'medium', 'high', 'max']
 
-function refusedThink(think: unknown, model: AskedModel): ApiError {
-  if (think === true || thinkLevels.includes(think)) {
-    return new ApiError('not-supported', `"${model.sent}" does not support thinking`)
-  }
+function thinkOf(think: unknown): Think {
+  if (typeof think === 'boolean' || thinkLevels.includes(think)) return think as Think
   const shown = JSON.stringify(think).slice(0, maxShownLength)
-  return new ApiError(
+  throw new ApiError(
     'bad-field',
     `invalid think value: ${shown} (must be "high", "medium", "low", "max", true, or false)`,
   )
@@ -129,11 +126,6 @@ function refusedThink(think: unknown, model: AskedModel): ApiError {
 
 /** Enough of a wrong value to recognise it. */
 const maxShownLength = 100
-
-function invalidFormat(format: unknown): ApiError {
-  const shown = JSON.stringify(format).slice(0, maxShownLength)
-  return new ApiError('invalid-format', `invalid format: ${shown}; expected "json" or a valid JSON Schema object`)
-}
 
 interface HeaderRange {
   readonly name: string

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import type { InferFrame, InferResult } from '../../protocols/infer.ts'
-import { batchesFor, cutShort, errorOf } from './answer.ts'
+import { batchesFor, cutShort, errorOf, type TokenFrame } from './answer.ts'
 import type { ApiError, Endpoint } from './errors.ts'
 import type { Answer } from './services.ts'
 import { utcTime } from './time.ts'
@@ -15,10 +15,10 @@ const maxStallMs = 5 * 60_000
 
 /** How an endpoint writes its lines. They end with a newline. */
 export interface LineWriter {
-  /** A line for a piece of text, never empty. `createdAt` is RFC 3339. */
-  delta(text: string, createdAt: string): string
+  /** A line for what a frame adds to the answer. `createdAt` is RFC 3339. */
+  delta(frame: TokenFrame, createdAt: string): string
   /** What the client will get in the final line: called for every token frame. */
-  take?(tokens: readonly number[]): void
+  take?(frame: TokenFrame): void
   final(result: InferResult, createdAt: string): string
 }
 
@@ -87,8 +87,8 @@ function linesOf(batch: readonly InferFrame[], { writer, model }: LineStream) {
   let text = ''
   for (const frame of batch) {
     if (frame.kind === 'token') {
-      writer.take?.(frame.tokens)
-      if (frame.text !== '') text += writer.delta(frame.text, createdAt)
+      writer.take?.(frame)
+      if (addsSomething(frame)) text += writer.delta(frame, createdAt)
     } else if (frame.kind === 'done') {
       return { text: text + writer.final(frame, createdAt), error: undefined, ended: true }
     } else {
@@ -97,4 +97,9 @@ function linesOf(batch: readonly InferFrame[], { writer, model }: LineStream) {
     }
   }
   return { text, error: undefined, ended: false }
+}
+
+/** A parser that waits for more lets frames pass without text; with probabilities every token counts. */
+function addsSomething({ text, thinking, toolCalls, logprobs }: TokenFrame): boolean {
+  return text !== '' || thinking !== undefined || toolCalls !== undefined || logprobs !== undefined
 }

@@ -1,5 +1,5 @@
 /** What the routes need from the cluster. `src/node.ts` implements it by messages to actors. */
-import type { InferStream, InferWork } from '../../protocols/infer.ts'
+import type { InferRequest, InferStream, InferWork } from '../../protocols/infer.ts'
 import type {
   FactsAnswer,
   InspectAnswer,
@@ -11,8 +11,11 @@ import type {
 import type { NodeId } from '../../protocols/ref.ts'
 import type { HeldModel, LoadedModel, ModelDetails } from '../../protocols/report.ts'
 
+/** How a request is to be computed, beside its work and its options. */
+export type RequestWishes = Pick<InferRequest, 'truncate' | 'shift' | 'logprobs' | 'renderOnly'>
+
 /** One request as a client sent it, before anything is known about where it will run. */
-export interface NewRequest {
+export interface NewRequest extends RequestWishes {
   /** The name as sent, trimmed: answers and messages repeat it. */
   readonly model: string
   readonly work: InferWork
@@ -42,6 +45,8 @@ export interface ApiServices {
    * the loop cancels it. Rejects with `model-not-found`, `busy`, `draining`, … `signal` aborts when the client goes.
    */
   submit(request: NewRequest, signal: AbortSignal): Promise<Answer>
+  /** What a name means in the cluster now; undefined when nobody in reach holds it. */
+  find(name: string): Promise<HeldModel | undefined>
   /** One row per name over the whole cluster. */
   models(): Promise<readonly HeldModel[]>
   loaded(): Promise<readonly LoadedRow[]>

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { post, type Running, startFake } from './fake-cluster.ts'
+import type { InferFrame } from '../../protocols/infer.ts'
+import { accepted, done, held, post, type Running, startFake, streamOf, token } from './fake-cluster.ts'
 
 let node: Running
 beforeEach(async () => {
@@ -47,9 +48,55 @@ describe('POST /api/chat', () => {
       messages: [
         { role: 'user', content: 'hi' },
         { role: 'critic', content: '' },
-        { role: 'tool', content: 'x' },
+        { role: 'tool', content: 'x', toolName: 'f' },
       ],
     })
+  })
+
+  it('passes tools and the calls of earlier turns on, with their keys as they are', async () => {
+    node.cluster.heldModels = [{ ...held, capabilities: ['completion', 'tools'] }]
+    const parameters = { Type: 'object', properties: { City: { type: 'string' } } }
+    const called = { function: { name: 'weather', arguments: { City: 'Oslo' } } }
+    await chat({
+      model: 'demo',
+      tools: [{ type: 'function', Function: { Name: 'weather', parameters } }],
+      messages: [
+        {
+          role: 'assistant',
+          thinking: 'hm',
+          tool_calls: [called, { id: 'c2', function: { name: 'f', arguments: '{}' } }],
+        },
+        { role: 'tool', content: '11', tool_name: 'weather', tool_call_id: 'c1' },
+      ],
+    })
+    expect(node.cluster.requests[0]?.work).toEqual({
+      kind: 'chat',
+      tools: [{ type: 'function', function: { name: 'weather', parameters } }],
+      messages: [
+        {
+          role: 'assistant',
+          content: '',
+          thinking: 'hm',
+          toolCalls: [
+            { id: '', index: 0, name: 'weather', arguments: { City: 'Oslo' } },
+            { id: 'c2', index: 0, name: 'f', arguments: {} },
+          ],
+        },
+        { role: 'tool', content: '11', toolName: 'weather', toolCallId: 'c1' },
+      ],
+    })
+  })
+
+  it('shows calls whole, with arguments as an object, in a line of their own', async () => {
+    const call = { id: 'call_1', index: 0, name: 'weather', arguments: { city: 'Oslo' } }
+    node.cluster.answer = () =>
+      streamOf([accepted, token(0, 'Well.'), { ...token(1, ''), toolCalls: [call] } as InferFrame, done()])
+    const shown = { id: 'call_1', function: { index: 0, name: 'weather', arguments: { city: 'Oslo' } } }
+    const { lines } = await chat({ model: 'demo', messages })
+    expect(lines[1]).toMatchObject({ message: { role: 'assistant', content: '', tool_calls: [shown] }, done: false })
+    expect(lines.at(-1)).toMatchObject({ done: true, done_reason: 'stop' })
+    const whole = await chat({ model: 'demo', messages, stream: false })
+    expect(whole.json?.message).toEqual({ role: 'assistant', content: 'Well.', tool_calls: [shown] })
   })
 
   it('loads and unloads when there are no messages', async () => {
@@ -73,9 +120,9 @@ describe('POST /api/chat', () => {
       'registry.ollama.ai/library/demo:latest does not support vision',
     ],
     [
-      { model: 'demo', messages: [{ role: 'assistant', content: '', tool_calls: [{}] }] },
+      { model: 'demo', messages: [{ role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: [1] } }] }] },
       400,
-      'registry.ollama.ai/library/demo:latest does not support tools',
+      'the arguments of a tool call must be an object, not [1]',
     ],
     [
       { model: 'demo', messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }] },

@@ -86,6 +86,10 @@ export class FakeCluster implements ApiServices {
     return this.answer(request)
   }
 
+  async find(name: string): Promise<HeldModel | undefined> {
+    return this.#has(name) ? this.heldModels[0] : undefined
+  }
+
   async models(): Promise<readonly HeldModel[]> {
     return this.heldModels
   }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { accepted, done, post, type Running, startFake, streamOf, token } from './fake-cluster.ts'
+import type { InferFrame } from '../../protocols/infer.ts'
+import { accepted, done, held, post, type Running, startFake, streamOf, token } from './fake-cluster.ts'
 
 let node: Running
 beforeEach(async () => {
@@ -131,17 +132,59 @@ describe('POST /api/generate', () => {
     expect([answer.status, answer.json]).toEqual([status, { error }])
   })
 
+  it('passes on what the answer must be and how it is to be computed', async () => {
+    const asked = { format: { type: 'object' }, template: 't', think: false, truncate: false, shift: false }
+    await generate({ model: 'demo', prompt: 'hi', ...asked, logprobs: true, top_logprobs: 2 })
+    expect(node.cluster.requests[0]).toMatchObject({
+      work: { format: { type: 'object' }, template: 't', think: false },
+      truncate: false,
+      shift: false,
+      logprobs: 2,
+    })
+  })
+
+  it('passes a suffix, images and thinking on to a model that can do with them', async () => {
+    node.cluster.heldModels = [{ ...held, capabilities: ['completion', 'insert', 'vision', 'thinking'] }]
+    const asked = { suffix: 'end', images: ['data:image/png;base64,aGk='], think: 'high' }
+    expect((await generate({ model: 'demo', prompt: 'hi', ...asked })).status).toBe(200)
+    expect(node.cluster.requests[0]?.work).toMatchObject({ suffix: 'end', images: [Buffer.from('hi')], think: 'high' })
+  })
+
   it.each([
-    { format: 'json' },
-    { format: { type: 'object' } },
-    { template: 't' },
-    { logprobs: true },
-    { _debug_render_only: true },
-  ])('refuses %j instead of ignoring it', async (fields) => {
-    const answer = await generate({ model: 'demo', prompt: 'hi', ...fields })
-    expect(answer.status).toBe(400)
-    expect(answer.json?.error).toContain('is not available in this version of OllamaMax')
-    expect(node.cluster.requests).toEqual([])
+    ['a*k=', 'illegal base64 data at input byte 1'],
+    ['aGk', 'illegal base64 data at input byte 3'],
+  ])('refuses the image %j: %s', async (image, error) => {
+    const answer = await generate({ model: 'demo', prompt: 'hi', images: [image] })
+    expect([answer.status, answer.json]).toEqual([400, { error }])
+  })
+
+  it('shows thinking apart from the answer, and probabilities with each token, silent ones included', async () => {
+    const row = { token: 'é', logprob: -0.5, top: [{ token: 'é', logprob: -0.5 }] }
+    node.cluster.answer = () =>
+      streamOf([
+        accepted,
+        { ...token(0, ''), thinking: 'hm' } as InferFrame,
+        { ...token(1, ''), logprobs: [row] } as InferFrame,
+        token(2, ''),
+        token(3, 'yes'),
+        done(),
+      ])
+    const shown = { token: 'é', logprob: -0.5, bytes: [0xc3, 0xa9] }
+    const { lines } = await generate({ model: 'demo', prompt: 'hi' })
+    expect(lines.slice(0, -1).map(({ model: _, created_at: __, ...rest }) => rest)).toEqual([
+      { response: '', thinking: 'hm', done: false },
+      { response: '', done: false, logprobs: [{ ...shown, top_logprobs: [shown] }] },
+      { response: 'yes', done: false },
+    ])
+    const whole = await generate({ model: 'demo', prompt: 'hi', stream: false })
+    expect(whole.json).toMatchObject({ response: 'yes', thinking: 'hm', logprobs: [{ token: 'é' }] })
+  })
+
+  it('answers the rendered prompt where only that is asked for, also when streaming', async () => {
+    node.cluster.answer = () => streamOf([accepted, { kind: 'rendered', prompt: '<hi>', images: 0 }, done()])
+    const { json } = await generate({ model: 'demo', prompt: 'hi', _debug_render_only: true })
+    expect(node.cluster.requests[0]?.renderOnly).toBe(true)
+    expect(json).toMatchObject({ model: 'demo', response: '', _debug_info: { rendered_template: '<hi>' } })
   })
 
   it.each([

@@ -1,0 +1,25 @@
+/** Whether a model can do what a request needs, asked before it is admitted: no engine is loaded to say no. */
+import { ApiError } from './errors.ts'
+import type { AskedModel } from './model-check.ts'
+import type { ApiServices } from './services.ts'
+
+export type Capability = 'insert' | 'tools' | 'vision' | 'thinking'
+
+/** Throws ApiError `not-supported` in the words that clients look for, or `model-not-found`. */
+export async function requireCapabilities(
+  model: AskedModel,
+  needed: readonly Capability[],
+  services: ApiServices,
+): Promise<void> {
+  if (needed.length === 0) return
+  const held = await services.find(model.name)
+  if (held === undefined) throw new ApiError('model-not-found', model.sent)
+  const lacking = needed.filter((capability) => !held.capabilities.includes(capability))
+  if (lacking.length === 0) return
+  // The one that has a switch of its own in every client, and words of its own.
+  if (lacking.includes('thinking')) throw new ApiError('not-supported', `"${model.sent}" does not support thinking`)
+  throw new ApiError(
+    'not-supported',
+    lacking.map((capability) => `${model.full} does not support ${capability}`).join('\n'),
+  )
+}

@@ -24,6 +24,10 @@ export interface ModelCatalog {
   find(digest: string): Promise<ModelFile | undefined>
   /** `/api/show`'s answer without the request's echo; undefined when there is no such name here. */
   show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined>
+  /** Gives what a name means another name too, replacing what that meant. False: there is no such name here. */
+  copy(source: string, destination: string): Promise<boolean>
+  /** Removes a name, and the files that no other name needs. False: there is no such name here. */
+  remove(name: string): Promise<boolean>
   /** Imports a GGUF under a name: hashed while copied, nothing half-written stays. */
   importGguf(name: string, source: AsyncIterable<Uint8Array>, onProgress?: (bytes: number) => void): Promise<HeldModel>
 }

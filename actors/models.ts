@@ -1,5 +1,6 @@
 /**
- * The models on this node's disk: lists them, notices what others change in the folder, and answers `show`.
+ * The models on this node's disk: lists them, notices what others change in the folder, answers `show`, and has names
+ * copied and removed.
  */
 import type { Ref } from '../protocols/ref.ts'
 import type { HeldModel } from '../protocols/report.ts'
@@ -12,7 +13,7 @@ const rescanMs = 10_000
 
 type ModelsEvent =
   /** After an import: scan anew, and answer when the result has been told. */
-  { readonly type: 'models.refresh'; readonly replyTo: Ref } | ShowRequest
+  { readonly type: 'models.refresh'; readonly replyTo: Ref } | ShowRequest | ChangeRequest
 
 export interface ShowRequest {
   readonly type: 'models.show'
@@ -23,9 +24,16 @@ export interface ShowRequest {
   readonly replyTo: Ref
 }
 
+/** From this node or another: a name is to be made, or to go. Answered with `models.changed`. */
+export type ChangeRequest =
+  | { readonly type: 'models.copy'; readonly source: string; readonly destination: string; readonly replyTo: Ref }
+  | { readonly type: 'models.delete'; readonly name: string; readonly replyTo: Ref }
+
 export interface ModelsInput {
   /** Reads one model's metadata and answers the request; an actor of its own for each, because it reads files. */
   readonly show: AnyActorLogic
+  /** Carries out one ChangeRequest and answers it. */
+  readonly change: AnyActorLogic
 }
 
 interface ModelsContext extends ModelsInput {
@@ -54,6 +62,11 @@ export const modelsMachine = setup({
       const { spawn, nextId } = here(system)
       spawn({ id: `show-${nextId()}`, logic: context.show, input: event, restart: 'temporary' })
     },
+    change: ({ context, event, system }) => {
+      if (event.type !== 'models.copy' && event.type !== 'models.delete') return
+      const { spawn, nextId } = here(system)
+      spawn({ id: `change-${nextId()}`, logic: context.change, input: event, restart: 'temporary' })
+    },
     keepWaiting: assign({
       waiting: ({ context, event }) =>
         event.type === 'models.refresh' ? [...context.waiting, event.replyTo] : context.waiting,
@@ -74,7 +87,11 @@ export const modelsMachine = setup({
   id: 'models',
   options: machineOptions,
   context: ({ input }) => ({ ...input, models: undefined, waiting: [], answering: [] }),
-  on: { 'models.show': { actions: 'show' } },
+  on: {
+    'models.show': { actions: 'show' },
+    'models.copy': { actions: 'change' },
+    'models.delete': { actions: 'change' },
+  },
   initial: 'scanning',
   states: {
     scanning: {

@@ -72,7 +72,7 @@ function searchModel(view: ClusterView, wanted: string): Resolved | undefined {
       .map((model) => ({ node, model })),
   )
   const best = found.toSorted(preference)[0]
-  return best === undefined ? undefined : resolveDigest(view, best.model.digest)
+  return best === undefined ? undefined : { model: best.model, holders: holdersOf(view, best.model.digest) }
 }
 
 /** Nodes that hold a model of this name but cannot be given work now: why a known model cannot be served. */
@@ -88,12 +88,13 @@ export function absentHolders(view: ClusterView, name: string): ClusterNode[] {
 
 /** Who can serve a model version; undefined when no reachable node holds it. */
 export function resolveDigest(view: ClusterView, digest: string): Resolved | undefined {
-  const found = servingNodes(view).flatMap((holder) => {
-    const model = modelsOf(holder).find((held) => held.digest === digest)
-    return model === undefined ? [] : [{ holder, model }]
-  })
-  const first = found[0]
-  return first === undefined ? undefined : { model: first.model, holders: found.map(({ holder }) => holder) }
+  const holders = holdersOf(view, digest)
+  const model = holders.flatMap(modelsOf).find((held) => held.digest === digest)
+  return model === undefined ? undefined : { model, holders }
+}
+
+function holdersOf(view: ClusterView, digest: string): ClusterNode[] {
+  return servingNodes(view).filter((node) => modelsOf(node).some((held) => held.digest === digest))
 }
 
 type Found = { readonly node: ClusterNode; readonly model: HeldModel }

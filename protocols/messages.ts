@@ -74,6 +74,13 @@ const requests: Readonly<Record<string, RemoteMessage>> = {
     schema: Type.Object({ name, verbose: Type.Boolean(), offset: count }),
     reply: 'models.shown',
   },
+  'models.copy': {
+    to: 'node/models',
+    sender: 'member',
+    schema: Type.Object({ source: name, destination: name }),
+    reply: 'models.changed',
+  },
+  'models.delete': { to: 'node/models', sender: 'member', schema: Type.Object({ name }), reply: 'models.changed' },
   'engine.unload': {
     to: 'node/worker',
     sender: 'member',
@@ -132,6 +139,11 @@ const replies = {
   'models.shown': Type.Object({
     piece: Type.Union([Type.String({ maxLength: maxShowPiece }), Type.Null()]),
     totalLength: count,
+  }),
+  /** Whether the name was there, and what prevented the change if something did. */
+  'models.changed': Type.Object({
+    found: Type.Boolean(),
+    problem: Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
   }),
   'engine.unloaded': Type.Object({ found: Type.Boolean() }),
   'inspector.following': Type.Object({ found: Type.Boolean() }),

@@ -142,6 +142,8 @@ function services(
     loaded: () => cluster.loaded(),
     show: (name, verbose) => cluster.show(name, verbose),
     unload: (name) => cluster.unload(name),
+    copy: (source, destination) => cluster.copy(source, destination),
+    remove: (name) => cluster.remove(name),
     operations: clusterOperations({ cluster, runtime, catalog, token, startedMs }),
   }
 }

@@ -32,6 +32,7 @@ import type { Host } from './net/host.ts'
 import { type HostLogicInit, hostLogic } from './net/host-logic.ts'
 import { type AnyActorLogic, fromPromise } from './runtime/logic.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { changeLogic } from './store/change-logic.ts'
 import type { HealthHistory } from './store/health-history.ts'
 import { showLogic } from './store/show-logic.ts'
 import { version } from './version.ts'
@@ -91,7 +92,10 @@ export function provisions(init: ProvisionsInit): TreeInit {
     joinAddresses: config.join,
     models: {
       logic: models(catalog),
-      input: { show: showLogic(catalog, (error, model) => log.warn({ err: error, model }, 'cannot show the model')) },
+      input: {
+        show: showLogic(catalog, (error, model) => log.warn({ err: error, model }, 'cannot show the model')),
+        change: changeLogic(catalog),
+      },
     },
     worker: {
       logic: workerMachine,

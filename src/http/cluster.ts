@@ -143,6 +143,38 @@ export class Cluster {
     return text
   }
 
+  async copy(source: string, destination: string): Promise<void> {
+    const resolved = resolveModel(await this.view(), source)
+    if (resolved === undefined) throw new ApiError('model-not-found', source)
+    const message = { type: 'models.copy', source: resolved.model.name, destination }
+    await this.#change(resolved.holders, message, source)
+  }
+
+  async remove(name: string): Promise<void> {
+    const view = await this.view()
+    const resolved = resolveModel(view, name)
+    if (resolved === undefined) throw new ApiError('model-not-found', name)
+    const holders = holdersOf(view, resolved.model.name)
+    const digests = new Map(holders.map((holder) => [holder.node, digestOf(holder, resolved.model.name)]))
+    await this.#change(holders, { type: 'models.delete', name: resolved.model.name }, name)
+    for (const [node, digest] of digests) {
+      if (digest !== undefined) await this.askRef(refOf(node, 'node/worker'), { type: 'engine.unload', digest })
+    }
+  }
+
+  /** Asks every holder; found nowhere, it was not there. The first that could not says why, once all have been asked. */
+  async #change(holders: readonly ClusterNode[], message: Message, name: string): Promise<void> {
+    const answers = await Promise.all(
+      holders.map(async ({ node, report }) => {
+        const { found, problem } = await this.askRef(refOf(node, 'node/models'), message)
+        return { found, problem: problem === null ? undefined : `${report?.name ?? node}: ${problem}` }
+      }),
+    )
+    const problem = answers.find((answer) => answer.problem !== undefined)?.problem
+    if (problem !== undefined) throw new ApiError('store-failed', problem)
+    if (!answers.some(({ found }) => found === true)) throw new ApiError('model-not-found', name)
+  }
+
   async unload(name: string): Promise<void> {
     const view = await this.view()
     const resolved = resolveModel(view, name)
@@ -151,6 +183,18 @@ export class Cluster {
     const message = { type: 'engine.unload', digest }
     await Promise.all(resolved.holders.map(({ node }) => this.askRef(refOf(node, 'node/worker'), message)))
   }
+}
+
+const digestOf = ({ report }: ClusterNode, name: string): string | undefined =>
+  report?.models.find((model) => model.name === name)?.digest
+
+/** Every node in reach whose disk has this name, whatever version it means there. */
+function holdersOf(view: ClusterView, name: string): ClusterNode[] {
+  return [...view.values()].filter(
+    ({ state, report }) =>
+      (state === 'self' || state === 'healthy') &&
+      report?.models.some((model) => model.name.toLowerCase() === name.toLowerCase()),
+  )
 }
 
 function nearestFirst({ holders }: Resolved): ClusterNode[] {

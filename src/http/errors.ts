@@ -2,7 +2,7 @@
 import type { FailureCode, RefusalReason } from '../../protocols/infer.ts'
 
 /** Ollama words the same error differently from one endpoint to the next, and clients match the words. */
-export type Endpoint = 'generate' | 'chat' | 'embed' | 'embeddings' | 'show' | 'other'
+export type Endpoint = 'generate' | 'chat' | 'embed' | 'embeddings' | 'show' | 'copy' | 'other'
 
 type OwnCode =
   | 'missing-body'
@@ -15,6 +15,7 @@ type OwnCode =
   | 'model-not-found'
   | 'holders-gone'
   | 'import-failed'
+  | 'store-failed'
   | 'cloud-disabled'
   | 'not-supported'
   | 'invalid-format'
@@ -39,6 +40,7 @@ function namesAnEmptyModel(endpoint: Endpoint): boolean {
 }
 
 function notFoundWords(model: string, endpoint: Endpoint): string {
+  if (endpoint === 'copy') return `model "${model}" not found`
   const embeds = endpoint === 'embed' || endpoint === 'embeddings'
   return embeds ? `model "${model}" not found, try pulling it first` : `model '${model}' not found`
 }
@@ -58,6 +60,7 @@ const rows: Readonly<Record<ErrorCode, Row>> = {
   'model-not-found': { status: 404, words: notFoundWords },
   'holders-gone': { status: 503 },
   'import-failed': { status: 400 },
+  'store-failed': { status: 500 },
   'cloud-disabled': { status: 403, words: () => 'ollama cloud is disabled: remote model is unavailable' },
   'not-supported': { status: 400 },
   'invalid-format': { status: 500 },

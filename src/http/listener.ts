@@ -1,6 +1,7 @@
 /** The HTTP server of a node: starts, drains, closes. What it answers is in the files of the routes. */
 import { Server as NetServer, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { accountRoutes } from './account.ts'
 import { chatRoute } from './chat.ts'
 import { embeddingRoutes } from './embeddings.ts'
 import { ApiError } from './errors.ts'
@@ -68,6 +69,7 @@ export async function startListener({ host, port, services, log }: ListenerInit)
   installWire(app, log)
   originGuard(app, host)
   rootRoutes(app)
+  accountRoutes(app)
   modelRoutes(app, services)
   generateRoute(app, services)
   chatRoute(app, services)

@@ -1,6 +1,7 @@
-/** `/api/tags`, `/api/ps`, `/api/show`: what the cluster holds, has loaded, and knows about one model. */
+/** `/api/tags`, `/api/ps`, `/api/show`, `/api/copy`, `/api/delete`: what the cluster holds, has loaded, knows and forgets. */
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import { parseModelName } from '../../protocols/model-name.ts'
 import type { HeldModel, ModelDetails } from '../../protocols/report.ts'
 import { counted } from './answer.ts'
 import { ApiError } from './errors.ts'
@@ -17,6 +18,12 @@ const readShow = fieldReader(
     verbose: Type.Optional(Type.Boolean()),
   }),
 )
+
+const readCopy = fieldReader(
+  Type.Object({ source: Type.Optional(Type.String()), destination: Type.Optional(Type.String()) }),
+)
+
+const readDelete = fieldReader(Type.Object({ model: Type.Optional(Type.String()), name: Type.Optional(Type.String()) }))
 
 export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
   app.route({
@@ -38,6 +45,25 @@ export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
     const shown = await services.show(asked.name, verbose)
     if (shown === undefined) throw new ApiError('model-not-found', asked.display)
     return sendJson(reply, shown)
+  })
+  app.post('/api/copy', { config: { endpoint: 'copy' } }, async (request, reply) => {
+    const { source = '', destination = '' } = readCopy(request.body)
+    for (const [field, name] of Object.entries({ source, destination })) {
+      if (parseModelName(name) === undefined)
+        throw new ApiError('bad-field', `${field} ${JSON.stringify(name)} is invalid`)
+    }
+    await services.copy(source, destination)
+    return reply.code(200).send()
+  })
+  app.delete('/api/delete', async (request, reply) => {
+    const { model, name } = readDelete(request.body)
+    const wanted = model || name || ''
+    if (wanted === '') throw new ApiError('model-missing')
+    if (parseModelName(wanted) === undefined) {
+      throw new ApiError('bad-field', `name ${JSON.stringify(wanted)} is invalid`)
+    }
+    await services.remove(wanted)
+    return reply.code(200).send()
   })
 }
 

@@ -54,6 +54,10 @@ export interface ApiServices {
   show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined>
   /** Resolves also when the model was not loaded; rejects with `model-not-found` when nobody holds it. */
   unload(name: string): Promise<void>
+  /** Gives a model another name wherever it is held. Rejects with `model-not-found` or `store-failed`. */
+  copy(source: string, destination: string): Promise<void>
+  /** Removes a name from every node in reach. Rejects with `model-not-found` or `store-failed`. */
+  remove(name: string): Promise<void>
   readonly operations: OperationsServices
 }
 

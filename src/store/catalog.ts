@@ -2,8 +2,9 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ModelCatalog, ModelFile } from '../../actors/model-catalog.ts'
-import { displayName, type ModelName, parseModelName, sameName } from '../../protocols/model-name.ts'
+import { displayName, fullName, type ModelName, parseModelName, sameName } from '../../protocols/model-name.ts'
 import type { HeldModel } from '../../protocols/report.ts'
+import { copyManifest, removeModel } from './change.ts'
 import { GgufMemory } from './gguf.ts'
 import { importGguf } from './import.ts'
 import { blobPath, createFolders, type Layout, layoutAt, manifestPath } from './layout.ts'
@@ -57,6 +58,7 @@ class FolderCatalog implements Catalog {
   /** By manifest path; an entry holds as long as the manifest's stamp does. */
   #remembered: ReadonlyMap<string, Remembered> = new Map()
   #problems: readonly StoreProblem[] = []
+  #removing: Promise<unknown> = Promise.resolve()
 
   constructor(layout: Layout) {
     this.#layout = layout
@@ -100,13 +102,42 @@ class FolderCatalog implements Catalog {
     source: AsyncIterable<Uint8Array>,
     onProgress?: (bytes: number) => void,
   ): Promise<HeldModel> {
-    const wanted = parseModelName(name)
-    if (wanted === undefined) {
-      throw new StoreError('invalid-name', `${JSON.stringify(name)} is not a model name. Use [namespace/]model[:tag].`)
-    }
-    const target = (await this.#names()).find((present) => sameName(present, wanted)) ?? wanted
+    const target = await this.#spelling(name)
     await importGguf(this.#layout, target, source, onProgress)
     return heldModel(await this.#read(target, new Map()))
+  }
+
+  async copy(source: string, destination: string): Promise<boolean> {
+    const known = await this.#known(source)
+    if (known === undefined) return false
+    await copyManifest(this.#layout, known, await this.#spelling(destination))
+    return true
+  }
+
+  remove(name: string): Promise<boolean> {
+    // One after another: each must see what the one before it left, or both would keep what neither needs.
+    const removing = this.#removing.then(() => this.#remove(name))
+    this.#removing = removing.catch(() => undefined)
+    return removing
+  }
+
+  async #remove(name: string): Promise<boolean> {
+    const known = await this.#known(name)
+    if (known === undefined) return false
+    const others = (await this.#names()).filter((other) => fullName(other) !== fullName(known))
+    await removeModel(this.#layout, known, others)
+    return true
+  }
+
+  /** A name as it stands on the disk, in whatever case it is asked for. */
+  async #known(name: string): Promise<ModelName | undefined> {
+    const wanted = parsed(name)
+    return (await this.#names()).find((present) => sameName(present, wanted))
+  }
+
+  /** A name in the spelling that it has already, else as it is given. */
+  async #spelling(name: string): Promise<ModelName> {
+    return (await this.#known(name)) ?? parsed(name)
   }
 
   /**
@@ -200,6 +231,13 @@ class FolderCatalog implements Catalog {
       }
     }
   }
+}
+
+/** Throws a StoreError where the text is no name. */
+function parsed(name: string): ModelName {
+  const wanted = parseModelName(name)
+  if (wanted !== undefined) return wanted
+  throw new StoreError('invalid-name', `${JSON.stringify(name)} is not a model name. Use [namespace/]model[:tag].`)
 }
 
 /** The model that a name means: its exact spelling where a case-sensitive disk holds several. */

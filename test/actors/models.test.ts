@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { modelsMachine, type ShowRequest } from '../../actors/models.ts'
+import { type ChangeRequest, modelsMachine, type ShowRequest } from '../../actors/models.ts'
 import type { HeldModel } from '../../protocols/report.ts'
 import { here } from '../../src/runtime/here.ts'
 import { fromPromise } from '../../src/runtime/logic.ts'
@@ -27,11 +27,15 @@ function models(found: HeldModel[] = [held('m:latest', digestA)]) {
     if (input.name === 'broken') throw new Error('a model that cannot be read')
     here(system).tell(input.replyTo, { type: 'models.shown', piece: input.name, totalLength: 1 })
   })
+  const change = fromPromise<void, ChangeRequest>(async ({ input, system }) => {
+    await sleep(20)
+    here(system).tell(input.replyTo, { type: 'models.changed', found: input.type === 'models.delete', problem: null })
+  })
   const logic = modelsMachine.provide({ actors: { scan } })
   runtime.spawn(
     supervisor('node', {
       policy: { ...steady, intensity: 100 },
-      children: [reporter.spec, { id: 'models', logic, input: { show }, restart: 'permanent' }],
+      children: [reporter.spec, { id: 'models', logic, input: { show, change }, restart: 'permanent' }],
     }),
   )
   const ask = (message: { type: string; [key: string]: unknown }) =>
@@ -121,5 +125,16 @@ describe('a model that is to be shown', () => {
     await world.run(40)
     expect(other.value).toMatchObject({ piece: 'x' })
     expect(runtime.census().find(({ path }) => path === 'node/models')).toMatchObject({ restarts: 0 })
+  })
+})
+
+describe('a change of names', () => {
+  it('is carried out by an actor of its own, while the scan goes on, and answered', async () => {
+    const { world, ask } = models()
+    const removed = ask({ type: 'models.delete', name: 'm:latest' })
+    const copied = ask({ type: 'models.copy', source: 'm:latest', destination: 'n:latest' })
+    await world.run(100)
+    expect(removed.value).toMatchObject({ type: 'models.changed', found: true, problem: null })
+    expect(copied.value).toMatchObject({ type: 'models.changed', found: false, problem: null })
   })
 })

@@ -15,6 +15,13 @@ const oldModel = held('m:latest', digestA, { modifiedAtMs: 10 })
 const newModel = held('m:latest', digestB, { modifiedAtMs: 20 })
 
 describe('what a model name means', () => {
+  it('has the name that was asked for, also where the version has several', () => {
+    const models = [held('a:latest', digestA), held('b:latest', digestA)]
+    const view = viewOf(row('n', 'self', { models }))
+    expect(resolveModel(view, 'b')?.model.name).toBe('b:latest')
+    expect(listModels(view).map(({ name }) => name)).toEqual(['a:latest', 'b:latest'])
+  })
+
   it('is the version that this node holds, even when another has a newer one', () => {
     const view = viewOf(row('n', 'self', { models: [oldModel] }), row('p', 'healthy', { models: [newModel] }))
     const resolved = resolveModel(view, 'm')

@@ -107,6 +107,19 @@ export class FakeCluster implements ApiServices {
     this.unloaded.push(name)
   }
 
+  readonly copied: Array<readonly [source: string, destination: string]> = []
+  readonly removed: string[] = []
+
+  async copy(source: string, destination: string): Promise<void> {
+    this.#require(source)
+    this.copied.push([source, destination])
+  }
+
+  async remove(name: string): Promise<void> {
+    this.#require(name)
+    this.removed.push(name)
+  }
+
   #has(name: string): boolean {
     return /^demo(:latest)?$/.test(name)
   }

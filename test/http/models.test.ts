@@ -86,3 +86,47 @@ describe('POST /api/show', () => {
     expect([answer.status, answer.json]).toEqual([status, { error }])
   })
 })
+
+const send = (method: string, path: string, body?: object) =>
+  fetch(node.url + path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+
+describe('POST /api/copy and DELETE /api/delete', () => {
+  it('answer 200 with nothing, and take the deprecated name', async () => {
+    const copied = await send('POST', '/api/copy', { source: 'demo', destination: 'other' })
+    expect([copied.status, await copied.text()]).toEqual([200, ''])
+    for (const body of [{ model: 'demo' }, { name: 'demo' }]) {
+      const removed = await send('DELETE', '/api/delete', body)
+      expect([removed.status, await removed.text()]).toEqual([200, ''])
+    }
+    expect(node.cluster.copied).toEqual([['demo', 'other']])
+    expect(node.cluster.removed).toEqual(['demo', 'demo'])
+  })
+
+  it.each([
+    ['POST', '/api/copy', { source: '', destination: 'x' }, 400, 'source "" is invalid'],
+    ['POST', '/api/copy', { source: 'demo', destination: 'a b' }, 400, 'destination "a b" is invalid'],
+    ['POST', '/api/copy', { source: 'absent', destination: 'x' }, 404, 'model "absent" not found'],
+    ['DELETE', '/api/delete', {}, 400, 'model is required'],
+    ['DELETE', '/api/delete', { model: '../x' }, 400, 'name "../x" is invalid'],
+    ['DELETE', '/api/delete', { model: 'absent' }, 404, "model 'absent' not found"],
+  ])('%s %s %j answers %d %s', async (method, path, body, status, error) => {
+    const answer = await send(method, path, body)
+    expect([answer.status, await answer.json()]).toEqual([status, { error }])
+  })
+})
+
+describe('what Ollama’s cloud offers', () => {
+  const disabled = { error: 'ollama cloud is disabled: remote model is unavailable' }
+
+  it.each([
+    ['GET', '/api/status', 200, { cloud: { disabled: true, source: 'config' } }],
+    ['POST', '/api/me', 403, disabled],
+    ['POST', '/api/signout', 200, null],
+    ['DELETE', '/api/user/keys/abc', 200, null],
+    ['POST', '/api/experimental/web_search', 403, disabled],
+    ['GET', '/api/experimental/model-recommendations', 200, { recommendations: [] }],
+  ])('%s %s answers %d %j', async (method, path, status, body) => {
+    const answer = await send(method, path)
+    expect([answer.status, await answer.json()]).toEqual([status, body])
+  })
+})

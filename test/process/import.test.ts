@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { tinyGguf, useCluster } from './support/cluster.ts'
+import { eventually } from './support/eventually.ts'
 import type { OmxNode } from './support/omx-node.ts'
 import { omx } from './support/omx-process.ts'
 
@@ -70,6 +71,19 @@ describe('into a running node', () => {
     }
     expect(readdirSync(join(data, 'models', 'blobs'))).toEqual(before)
     expect((await node.client.list()).models.map(({ name }) => name)).toEqual(['fresh:latest'])
+  })
+
+  it('a model is copied and deleted by way of any node, where it is held', async () => {
+    const heldNames = async () => (await node.client.list()).models.map(({ name }) => name).sort()
+    await other.client.copy({ source: 'fresh', destination: 'again:v2' })
+    expect(await heldNames()).toEqual(['again:v2', 'fresh:latest'])
+    await eventually('other lists the copy', async () =>
+      (await other.client.list()).models.some(({ name }) => name === 'again:v2'),
+    )
+    await other.client.delete({ model: 'again:v2' })
+    expect(await heldNames()).toEqual(['fresh:latest'])
+    expect((await node.client.generate({ model: 'fresh', prompt: 'Hello!', options })).done).toBe(true)
+    await expect(other.client.delete({ model: 'again:v2' })).rejects.toThrow("model 'again:v2' not found")
   })
 
   it('by its address works where its data folder is known, and is refused without', async () => {

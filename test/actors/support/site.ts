@@ -9,7 +9,7 @@ import { type HealthResult, healthCheckMachine } from '../../../actors/health-ch
 import { inspectorMachine } from '../../../actors/inspector.ts'
 import { joinerMachine } from '../../../actors/joiner.ts'
 import { membershipMachine } from '../../../actors/membership.ts'
-import { modelsMachine, type ShowRequest } from '../../../actors/models.ts'
+import { type ChangeRequest, modelsMachine, type ShowRequest } from '../../../actors/models.ts'
 import { type NetworkEvent, networkMachine } from '../../../actors/network.ts'
 import { type ListenerEvent, ollamaApiMachine } from '../../../actors/ollama-api.ts'
 import { peerMachine } from '../../../actors/peer.ts'
@@ -184,6 +184,12 @@ export class Site {
     const show = fromPromise<void, ShowRequest>(async ({ input, system }) => {
       here(system).tell(input.replyTo, { type: 'models.shown', piece: `{"name":"${input.name}"}`, totalLength: 0 })
     })
+    const change = fromPromise<void, ChangeRequest>(async ({ input, system }) => {
+      const name = input.type === 'models.delete' ? input.name : input.source
+      const found = this.models.some((model) => model.name === name)
+      if (input.type === 'models.delete') this.models = this.models.filter((model) => model.name !== name)
+      here(system).tell(input.replyTo, { type: 'models.changed', found, problem: null })
+    })
     const attempt = attemptLogic({
       open: (to, request) => (to === node ? own(request) : this.#open(to, request)),
       sinkOf: (id) => this.responses.get(id),
@@ -199,7 +205,7 @@ export class Site {
     return {
       models: {
         logic: modelsMachine.provide({ actors: { scan: fromPromise(async () => this.models) } }),
-        input: { show },
+        input: { show, change },
       },
       worker: {
         logic: workerMachine,

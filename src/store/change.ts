@@ -1,0 +1,67 @@
+/** Names that come and go: a copy is another manifest of the same bytes, a removal takes the blobs that nobody else needs. */
+import { mkdir, readFile, rmdir, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { displayName, type ModelName } from '../../protocols/model-name.ts'
+import { blobPath, type Layout, manifestPath } from './layout.ts'
+import { readManifest } from './manifest.ts'
+import { StagedFile } from './staged-file.ts'
+import { fileError, systemCode } from './store-error.ts'
+
+/** Writes the manifest of one name under another as well, replacing what that name meant. Throws a StoreError. */
+export async function copyManifest(layout: Layout, source: ModelName, target: ModelName): Promise<void> {
+  const path = manifestPath(layout, target)
+  try {
+    const bytes = await readFile(manifestPath(layout, source))
+    await mkdir(dirname(path), { recursive: true })
+    await using staged = await StagedFile.create(layout.blobs)
+    await staged.write(bytes)
+    await staged.seal()
+    await staged.moveTo(path)
+  } catch (error) {
+    throw fileError(`Copying ${displayName(source)} to`, path, error)
+  }
+}
+
+/**
+ * Removes a name, then the blobs that only it named. `others` are all further names in the store: where one of their
+ * manifests cannot be read nobody knows what it needs, and every blob stays. Throws a StoreError.
+ */
+export async function removeModel(layout: Layout, name: ModelName, others: readonly ModelName[]): Promise<void> {
+  const path = manifestPath(layout, name)
+  // A manifest that cannot be read is removed all the same; what it named stays.
+  const freed = await digestsOf(layout, name).catch(() => new Set<string>())
+  try {
+    await unlink(path)
+    await removeEmptyFolders(layout, dirname(path))
+    if (freed.size === 0) return
+    const needed = await Promise.all(others.map((other) => digestsOf(layout, other))).catch(() => undefined)
+    if (needed === undefined) return
+    for (const digests of needed) for (const digest of digests) freed.delete(digest)
+    for (const digest of freed) await unlinkIfThere(blobPath(layout, digest))
+  } catch (error) {
+    throw fileError(`Removing ${displayName(name)} from`, layout.root, error)
+  }
+}
+
+async function digestsOf(layout: Layout, name: ModelName): Promise<Set<string>> {
+  const { manifest } = await readManifest(manifestPath(layout, name))
+  return new Set([manifest.config, ...manifest.layers].map(({ digest }) => digest))
+}
+
+/** The folders of a model, a namespace and a host that hold nothing any more. */
+async function removeEmptyFolders(layout: Layout, from: string): Promise<void> {
+  for (let folder = from; folder.length > layout.manifests.length; folder = dirname(folder)) {
+    try {
+      await rmdir(folder)
+    } catch (error) {
+      if (['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(systemCode(error))) return
+      throw error
+    }
+  }
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  await unlink(path).catch((error) => {
+    if (systemCode(error) !== 'ENOENT') throw error
+  })
+}

@@ -89,11 +89,12 @@ export const settings = {
   },
   engine: {
     name: 'engine',
-    kind: kind.choice('llama', 'sim'),
+    kind: kind.engine(),
     fallback: 'llama',
     unit: '',
-    argument: 'NAME',
-    description: 'llama computes; sim answers with made-up tokens, for tests',
+    argument: 'ENGINE',
+    description:
+      'llama computes here; ollama=URL uses an Ollama and its models; sim answers with made-up tokens, for tests',
   },
   name: {
     name: 'name',

@@ -9,6 +9,8 @@ import { displayName, parseModelName } from '../protocols/model-name.ts'
 import { pathOf, refOf } from '../protocols/ref.ts'
 import type { Config } from './config.ts'
 import { createDriver } from './engine/drivers.ts'
+import { OllamaCatalog } from './engine/ollama/catalog.ts'
+import { OllamaClient } from './engine/ollama/client.ts'
 import { Cluster } from './http/cluster.ts'
 import { clusterOperations } from './http/cluster-operations.ts'
 import type { Listener } from './http/listener.ts'
@@ -46,7 +48,7 @@ export const startNode: StartNode = async (config, log) => {
   try {
     const onError = (error: Error) => log.warn({ err: error }, 'a health check was not recorded')
     history = openHealthHistory(join(folder.path, 'health.sqlite'), onError)
-    return await run(config, log, { folder, history, catalog: await openCatalog(config.models) })
+    return await run(config, log, { folder, history, catalog: await catalogOf(config) })
   } catch (error) {
     history?.close()
     folder.release()
@@ -117,6 +119,11 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
     await runtime.stop(root)
     throw error
   }
+}
+
+/** The models of the folder; with another Ollama as the engine, the models of that. */
+async function catalogOf({ engine, models }: Config): Promise<Catalog> {
+  return engine.name === 'ollama' ? new OllamaCatalog(new OllamaClient(engine.url)) : await openCatalog(models)
 }
 
 function driverOf({ engine, gpu, simTokensPerSecond }: Config) {

@@ -60,7 +60,7 @@ async function run(context: BenchContext): Promise<SectionResult> {
 function loadTiny(): Promise<LoadedEngine> {
   const model = { digest: 'tiny', name: 'omx-tiny:latest', path: tinyGguf, sizeBytes: 1_669_600, parameters: {} }
   const settings = { threads: 1, slots, maxWaiting: answers, contextTokens: 1024, prefillTokens: 64 }
-  return createDriver('llama').load(model, settings, AbortSignal.timeout(60_000))
+  return createDriver({ name: 'llama' }).load(model, settings, AbortSignal.timeout(60_000))
 }
 
 /** Tokens per second over all answers, `count` under way at any time. */

@@ -20,6 +20,20 @@ export function choice<const Names extends readonly string[]>(...names: Names) {
   return { schema, expected: `one of ${names.join(', ')}`, read: trimmed }
 }
 
+/** An engine, and where it is where it is not part of this program: `llama`, `ollama=http://127.0.0.1:11434`. */
+export function engine() {
+  const located = Type.Object({ name: Type.Literal('ollama'), url: Type.String({ pattern: '^https?://[^/?#]+/?$' }) })
+  return {
+    schema: Type.Union([Type.Object({ name: Type.Union([Type.Literal('llama'), Type.Literal('sim')]) }), located]),
+    expected: 'llama, sim or ollama=URL, for example ollama=http://127.0.0.1:11435',
+    read: (raw: unknown) => {
+      if (typeof raw !== 'string') return undefined
+      const [name, url] = raw.trim().split(/=(.*)/s)
+      return url === undefined ? { name } : { name, url }
+    },
+  }
+}
+
 export function wholeNumber(minimum: number, maximum: number) {
   return {
     schema: Type.Integer({ minimum, maximum }),

@@ -2,6 +2,8 @@
 import os from 'node:os'
 import type { Driver } from './driver.ts'
 import { LlamaDriver, type LlamaDriverOptions } from './llama/driver.ts'
+import { OllamaClient } from './ollama/client.ts'
+import { OllamaDriver } from './ollama/driver.ts'
 import { SimDriver, type SimOptions } from './sim.ts'
 
 export interface DriverOptions {
@@ -9,8 +11,18 @@ export interface DriverOptions {
   readonly sim?: SimOptions
 }
 
-export function createDriver(name: 'llama' | 'sim', options: DriverOptions = {}): Driver {
-  return name === 'sim' ? new SimDriver(options.sim) : new LlamaDriver(options.llama)
+/** An engine as it is chosen: by name, and by address where it runs elsewhere. */
+export type EngineChoice = { readonly name: 'llama' | 'sim' } | { readonly name: 'ollama'; readonly url: string }
+
+export function createDriver(choice: EngineChoice, options: DriverOptions = {}): Driver {
+  switch (choice.name) {
+    case 'sim':
+      return new SimDriver(options.sim)
+    case 'llama':
+      return new LlamaDriver(options.llama)
+    case 'ollama':
+      return new OllamaDriver(new OllamaClient(choice.url))
+  }
 }
 
 /**

@@ -11,7 +11,7 @@ import { createDriver } from '../../src/engine/drivers.ts'
 import { ask, collect, compliance, raw, request, settings, takeUntil } from './compliance.ts'
 import { tiny } from './models.ts'
 
-const driver = createDriver('llama', { llama: { gpu: false } })
+const driver = createDriver({ name: 'llama' }, { llama: { gpu: false } })
 
 async function start(overrides: Partial<EngineSettings> = {}, model = tiny): Promise<LoadedEngine> {
   return await driver.load(model, { ...settings, ...overrides }, new AbortController().signal)
@@ -236,7 +236,7 @@ describe('a model that cannot be loaded', () => {
   })
 
   it('gives up on a load that makes no progress', async () => {
-    const impatient = createDriver('llama', { llama: { gpu: false, loadStallMs: 1 } })
+    const impatient = createDriver({ name: 'llama' }, { llama: { gpu: false, loadStallMs: 1 } })
     await expect(impatient.load(tiny, settings, new AbortController().signal)).rejects.toThrow(/no progress/)
   })
 })

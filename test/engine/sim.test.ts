@@ -6,7 +6,7 @@ import { collect, compliance, raw, request, settings, takeUntil } from './compli
 import { tiny } from './models.ts'
 
 async function start(options: SimOptions = {}, overrides = {}): Promise<LoadedEngine> {
-  return await createDriver('sim', { sim: options }).load(
+  return await createDriver({ name: 'sim' }, { sim: options }).load(
     tiny,
     { ...settings, ...overrides },
     new AbortController().signal,
@@ -69,7 +69,7 @@ it('produces tokens at the given speed of the given clock', async () => {
 
 it('takes the time of a load and of a prompt, and shows the progress of the prompt', async () => {
   const clock = new ManualClock()
-  const driver = createDriver('sim', { sim: { loadMs: 500, prefillTokensPerSecond: 100, clock } })
+  const driver = createDriver({ name: 'sim' }, { sim: { loadMs: 500, prefillTokensPerSecond: 100, clock } })
   const loading = driver.load(tiny, settings, new AbortController().signal)
   clock.advance(500)
   const engine = await loading
@@ -82,7 +82,7 @@ it('takes the time of a load and of a prompt, and shows the progress of the prom
 it('stops a load when the signal is aborted', async () => {
   const clock = new ManualClock()
   const stop = new AbortController()
-  const loading = createDriver('sim', { sim: { loadMs: 500, clock } }).load(tiny, settings, stop.signal)
+  const loading = createDriver({ name: 'sim' }, { sim: { loadMs: 500, clock } }).load(tiny, settings, stop.signal)
   stop.abort()
   await expect(loading).rejects.toMatchObject({ name: 'EngineError', code: 'load-failed' })
   expect(clock.waiting).toBe(0)

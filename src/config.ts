@@ -94,7 +94,7 @@ export const settings = {
     unit: '',
     argument: 'ENGINE',
     description:
-      'llama computes here; ollama=URL uses an Ollama and its models; sim answers with made-up tokens, for tests',
+      'llama computes here; llama-server, or llama-server=PATH, does so by that program; ollama=URL uses an Ollama and its models; sim makes tokens up, for tests',
   },
   name: {
     name: 'name',

@@ -22,14 +22,17 @@ export function choice<const Names extends readonly string[]>(...names: Names) {
 
 /** An engine, and where it is where it is not part of this program: `llama`, `ollama=http://127.0.0.1:11434`. */
 export function engine() {
-  const located = Type.Object({ name: Type.Literal('ollama'), url: Type.String({ pattern: '^https?://[^/?#]+/?$' }) })
+  const built = Type.Object({ name: Type.Union([Type.Literal('llama'), Type.Literal('sim')]) })
+  const ollama = Type.Object({ name: Type.Literal('ollama'), url: Type.String({ pattern: '^https?://[^/?#]+/?$' }) })
+  const server = Type.Object({ name: Type.Literal('llama-server'), command: Type.String({ minLength: 1 }) })
   return {
-    schema: Type.Union([Type.Object({ name: Type.Union([Type.Literal('llama'), Type.Literal('sim')]) }), located]),
-    expected: 'llama, sim or ollama=URL, for example ollama=http://127.0.0.1:11435',
+    schema: Type.Union([built, ollama, server]),
+    expected: 'llama, sim, ollama=URL, llama-server or llama-server=PATH',
     read: (raw: unknown) => {
       if (typeof raw !== 'string') return undefined
-      const [name, url] = raw.trim().split(/=(.*)/s)
-      return url === undefined ? { name } : { name, url }
+      const [name = '', at] = raw.trim().split(/=(.*)/s)
+      if (name === 'llama-server') return { name, command: at ?? name }
+      return at === undefined ? { name } : { name, url: at }
     },
   }
 }

@@ -108,7 +108,7 @@ function joined(pieces: readonly Piece[]): Piece {
 }
 
 /** Tokens that an answer may have: -1 until the model ends, -2 until the context is full. */
-function answerLimit(numPredict: number, contextTokens: number): number {
+export function answerLimit(numPredict: number, contextTokens: number): number {
   const most = contextTokens * maxContextsPerAnswer
   return numPredict < 0 ? most : Math.min(numPredict, most)
 }

@@ -2,6 +2,7 @@
 import os from 'node:os'
 import type { Driver } from './driver.ts'
 import { LlamaDriver, type LlamaDriverOptions } from './llama/driver.ts'
+import { LlamaServerDriver } from './llama-server/driver.ts'
 import { OllamaClient } from './ollama/client.ts'
 import { OllamaDriver } from './ollama/driver.ts'
 import { SimDriver, type SimOptions } from './sim.ts'
@@ -12,7 +13,10 @@ export interface DriverOptions {
 }
 
 /** An engine as it is chosen: by name, and by address where it runs elsewhere. */
-export type EngineChoice = { readonly name: 'llama' | 'sim' } | { readonly name: 'ollama'; readonly url: string }
+export type EngineChoice =
+  | { readonly name: 'llama' | 'sim' }
+  | { readonly name: 'ollama'; readonly url: string }
+  | { readonly name: 'llama-server'; readonly command: string }
 
 export function createDriver(choice: EngineChoice, options: DriverOptions = {}): Driver {
   switch (choice.name) {
@@ -20,6 +24,8 @@ export function createDriver(choice: EngineChoice, options: DriverOptions = {}):
       return new SimDriver(options.sim)
     case 'llama':
       return new LlamaDriver(options.llama)
+    case 'llama-server':
+      return new LlamaServerDriver({ ...options.llama, command: choice.command })
     case 'ollama':
       return new OllamaDriver(new OllamaClient(choice.url))
   }

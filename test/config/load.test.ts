@@ -123,7 +123,7 @@ describe('loadConfig refuses', () => {
     ['p2p', { env: { OMX_P2P: '127.0.0.1:11435' } }, 'OMX_P2P', 'multiaddr'],
     ['join', { flags: { join: ['/ip4/10.0.0.1/udp/1'] } }, '--join', 'multiaddrs'],
     ['join', { flags: { join: ['/ip4/10.0.0.1/tcp/1/p2p/nobody'] } }, '--join', 'multiaddrs'],
-    ['engine', { env: { OMX_ENGINE: 'gpu' } }, 'OMX_ENGINE', 'llama, sim or ollama=URL'],
+    ['engine', { env: { OMX_ENGINE: 'gpu' } }, 'OMX_ENGINE', 'llama, sim, ollama=URL'],
     ['slots', { env: { OLLAMA_NUM_PARALLEL: 'many' } }, 'OLLAMA_NUM_PARALLEL', 'a whole number from 1'],
     ['drain', { flags: { drainMs: 'soon' } }, '--drain', 'a duration'],
     ['mdns', { env: { OMX_MDNS: 'maybe' } }, 'OMX_MDNS', 'true or false'],

@@ -2,12 +2,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { extname } from 'node:path'
 import type { Failure } from '../../../protocols/exit.ts'
+import { LastWords } from '../last-words.ts'
 import { type ChildMessage, type ParentMessage, parseChildMessage } from './messages.ts'
-
-/** How much of the child's output is kept for failure messages, in characters. */
-const maxNoiseLength = 4096
-/** How much of that is quoted in a message, in characters. */
-const quotedNoiseLength = 600
 
 export interface EngineProcessInit {
   /** The model's name, for messages. */
@@ -21,7 +17,7 @@ export class EngineProcess {
   readonly #init: EngineProcessInit
   readonly #child: ChildProcess
   readonly ended: Promise<void>
-  #noise = ''
+  readonly #words = new LastWords()
   #stopping = false
 
   constructor(init: EngineProcessInit) {
@@ -31,8 +27,8 @@ export class EngineProcess {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
-    this.#child.stdout?.on('data', (data) => this.#keepNoise(data))
-    this.#child.stderr?.on('data', (data) => this.#keepNoise(data))
+    this.#child.stdout?.on('data', (data) => this.#words.hear(data))
+    this.#child.stderr?.on('data', (data) => this.#words.hear(data))
     this.#child.on('message', (message) => this.#hear(message))
     // Without its channel the child is of no use; 'exit' follows and says why.
     this.#child.on('disconnect', () => this.#child.kill('SIGKILL'))
@@ -50,7 +46,7 @@ export class EngineProcess {
       this.#child.on('error', (error) => {
         // Without a pid it never started, so that no 'exit' will come.
         if (this.#child.pid === undefined) end(`could not be started: ${error.message}`)
-        else this.#keepNoise(`${error.message}\n`)
+        else this.#words.hear(`${error.message}\n`)
       })
     })
   }
@@ -79,17 +75,12 @@ export class EngineProcess {
       this.#init.onMessage(message)
       return
     }
-    this.#keepNoise('sent a message that its driver does not understand\n')
+    this.#words.hear('sent a message that its driver does not understand\n')
     this.#child.kill('SIGKILL')
   }
 
-  #keepNoise(data: unknown): void {
-    this.#noise = `${this.#noise}${String(data)}`.slice(-maxNoiseLength)
-  }
-
   #failure(how: string): Failure {
-    const noise = this.#noise.trim().slice(-quotedNoiseLength)
-    const words = noise === '' ? '' : `; its last words: ${noise}`
+    const words = this.#words.quoted()
     return {
       name: 'EngineCrashed',
       message: `the engine of ${this.#init.model} (process ${this.#child.pid ?? 'none'}) ${how}${words}`,

@@ -1,4 +1,6 @@
 /** How much memory a model will need, estimated from its header before anything is allocated. */
+import os from 'node:os'
+
 export interface ModelShape {
   readonly fileBytes: number
   readonly layers: number
@@ -51,6 +53,11 @@ export function estimateMemory(shape: ModelShape, contextTokens: number, slots: 
 /** Context of a slot: what was asked for, but never more than the model was trained on. */
 export function contextFor(shape: ModelShape, requestedTokens: number): number {
   return shape.trainedContextTokens > 0 ? Math.min(requestedTokens, shape.trainedContextTokens) : requestedTokens
+}
+
+/** What this process may still allocate: the host's available memory, or less inside a container. */
+export function availableBytes(): number {
+  return Math.min(os.freemem(), process.availableMemory())
 }
 
 /** @returns why the model does not fit, in Ollama's words and with what to do; undefined when it does */

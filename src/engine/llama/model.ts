@@ -1,5 +1,4 @@
 /** A model in this process: the weights, its sequences and its tokenizer. Runs in the child only. */
-import os from 'node:os'
 import {
   getLlama,
   InsufficientMemoryError,
@@ -13,7 +12,7 @@ import {
 import type { Format } from '../../../protocols/chat.ts'
 import type { Vocabulary } from '../completer.ts'
 import { jsonObjectGrammar, SchemaError, schemaGrammar } from '../grammar/json-schema.ts'
-import { batchTokens, memoryRefusal } from './memory.ts'
+import { availableBytes, batchTokens, memoryRefusal } from './memory.ts'
 import type { LoadMessage } from './messages.ts'
 
 /** Thrown when a model cannot be brought into memory. */
@@ -106,11 +105,6 @@ async function startLlama(init: LoadMessage): Promise<Llama> {
 function giveUp(error: unknown, code: LoadError['code']): never {
   const message = error instanceof Error ? error.message : String(error)
   throw new LoadError(error instanceof InsufficientMemoryError ? 'insufficient-memory' : code, message)
-}
-
-/** What this process may still allocate: the host's available memory, or less inside a container. */
-function availableBytes(): number {
-  return Math.min(os.freemem(), process.availableMemory())
 }
 
 function vocabularyOf(model: LlamaModel): Vocabulary {

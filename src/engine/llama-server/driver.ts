@@ -1,0 +1,124 @@
+/** llama.cpp's own server, found on this host, one process for each loaded model: images, and every sampler there is. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { ModelFile } from '../../../actors/model-catalog.ts'
+import type { Failure } from '../../../protocols/exit.ts'
+import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from '../driver.ts'
+import { readHeader } from '../llama/header.ts'
+import { availableBytes, contextFor, estimateMemory, memoryRefusal } from '../llama/memory.ts'
+import { PromptedEngine } from '../prompted-engine.ts'
+import { ServerApi, ServerError } from './api.ts'
+import { ServerCompleter } from './completer.ts'
+import { Embedder, type EmbeddingServer } from './embedder.ts'
+import { ServerProcess } from './process.ts'
+
+/** How often a server that is loading is asked whether it is ready. */
+const healthMs = 50
+/** A load that takes longer has failed: Ollama's `OLLAMA_LOAD_TIMEOUT`. */
+const loadMs = 5 * 60_000
+
+const propsCheck = Compile(
+  Type.Object({
+    chat_template: Type.Optional(Type.String()),
+    bos_token: Type.Optional(Type.String()),
+    eos_token: Type.Optional(Type.String()),
+    default_generation_settings: Type.Optional(Type.Object({ n_ctx: Type.Optional(Type.Integer()) })),
+  }),
+)
+
+export interface LlamaServerOptions {
+  /** The program: a path, or a name on the PATH. */
+  readonly command: string
+  /** False: never use a GPU. */
+  readonly gpu?: boolean
+}
+
+export class LlamaServerDriver implements Driver {
+  readonly name = 'llama-server'
+  readonly #options: LlamaServerOptions
+
+  constructor(options: LlamaServerOptions) {
+    this.#options = options
+  }
+
+  async load(model: ModelFile, settings: EngineSettings, signal: AbortSignal): Promise<LoadedEngine> {
+    const shape = await readHeader(model)
+    const contextTokens = contextFor(shape, settings.contextTokens)
+    const estimate = estimateMemory(shape, contextTokens, settings.slots)
+    const refusal = memoryRefusal(estimate, availableBytes())
+    if (refusal !== undefined) throw new EngineError('insufficient-memory', `${model.name}: ${refusal}`)
+    let completer: ServerCompleter | undefined
+    const server = await this.#start(model, this.#words(model, settings, contextTokens), signal, (failure) =>
+      completer?.end(failure),
+    )
+    const embedder = new Embedder({ contextTokens, start: () => this.#startEmbedding(model, settings, contextTokens) })
+    const props = await server.api.ask('GET', '/props').catch(() => ({}))
+    const { chat_template, bos_token = '', eos_token = '' } = propsCheck.Check(props) ? props : {}
+    completer = new ServerCompleter({
+      ...server,
+      embedder,
+      name: model.name,
+      settings,
+      contextLength: contextTokens,
+      sizeBytes: estimate.totalBytes,
+      vocabulary: { chatTemplate: chat_template || undefined, bosToken: bos_token, eosToken: eos_token },
+    })
+    return new PromptedEngine({ completer, model })
+  }
+
+  #words(model: ModelFile, settings: EngineSettings, contextTokens: number): string[] {
+    const { threads, slots } = settings
+    return [
+      ...['--model', model.path, '--offline', '--no-webui', '--context-shift'],
+      ...['--threads', String(threads), '--threads-batch', String(threads)],
+      ...['--parallel', String(slots), '--ctx-size', String(contextTokens * slots)],
+      ...(this.#options.gpu === false ? ['--n-gpu-layers', '0'] : []),
+    ]
+  }
+
+  async #startEmbedding(model: ModelFile, settings: EngineSettings, contextTokens: number): Promise<EmbeddingServer> {
+    // A model that reads the whole text at once needs all of it in one batch.
+    const batch = ['--batch-size', String(contextTokens), '--ubatch-size', String(contextTokens)]
+    const pooling = ['--embeddings', '--pooling', 'mean']
+    const words = [...this.#words(model, { ...settings, slots: 1 }, contextTokens), ...batch, ...pooling]
+    const { process, api } = await this.#start(model, words, undefined, () => {})
+    return { api, stop: () => process.stop() }
+  }
+
+  /** Starts a server and waits until it has the model. Rejects with an EngineError; then no process is left. */
+  async #start(
+    model: ModelFile,
+    words: readonly string[],
+    signal: AbortSignal | undefined,
+    onEnd: (failure: Failure | undefined) => void,
+  ): Promise<{ readonly process: ServerProcess; readonly api: ServerApi }> {
+    let failure: Failure | undefined
+    const process = new ServerProcess({
+      command: this.#options.command,
+      words,
+      model: model.name,
+      onEnd: (how) => {
+        failure = how ?? { name: 'EngineError', message: 'it was stopped' }
+        onEnd(how)
+      },
+    })
+    const api = new ServerApi(process.socketPath)
+    const untilMs = performance.now() + loadMs
+    while (failure === undefined && signal?.aborted !== true && performance.now() < untilMs) {
+      const health = await api.ask('GET', '/health').catch((error: unknown) => error)
+      if (!(health instanceof ServerError)) return { process, api }
+      await pause(healthMs)
+    }
+    await process.stop()
+    throw loadError(model, failure, signal?.aborted === true)
+  }
+}
+
+function loadError(model: ModelFile, failure: Failure | undefined, wasStopped: boolean): EngineError {
+  if (failure !== undefined) return new EngineError('load-failed', `cannot load ${model.name}: ${failure.message}`)
+  const cause = wasStopped
+    ? 'was stopped before it was done; ask again to load it'
+    : `took longer than ${loadMs / 1000} s`
+  return new EngineError('load-failed', `loading ${model.name} ${cause}`)
+}

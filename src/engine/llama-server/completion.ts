@@ -1,11 +1,12 @@
 /** A completion in the server's words, and its events as frames. */
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { TokenLogprob } from '../../../protocols/chat.ts'
 import type { InferFrame } from '../../../protocols/infer.ts'
 import { answerLimit } from '../answer.ts'
 import type { CompletionRequest } from '../completer.ts'
 import { jsonObjectGrammar, schemaGrammar } from '../grammar/json-schema.ts'
+import { type Piece, StopStrings } from '../stop-strings.ts'
 
 /** Stands in the prompt where an image goes. */
 const mediaMarker = '<__media__>'
@@ -24,7 +25,6 @@ export function completionBody(request: CompletionRequest, prompt: readonly numb
     top_p: sampling.top_p,
     min_p: sampling.min_p,
     seed: sampling.seed,
-    stop: sampling.stop,
     repeat_penalty: sampling.repeat_penalty,
     repeat_last_n: sampling.repeat_last_n,
     presence_penalty: sampling.presence_penalty,
@@ -76,11 +76,14 @@ const eventCheck = Compile(Event)
 export class CompletionFrames {
   readonly #request: CompletionRequest
   readonly #prompt: readonly number[]
+  /** Ours, not the server's: that one forgets the text which only began like a stop string. */
+  readonly #stops: StopStrings
   #index: number
 
   constructor(request: CompletionRequest, prompt: readonly number[]) {
     this.#request = request
     this.#prompt = prompt
+    this.#stops = new StopStrings(request.sampling.stop)
     this.#index = request.resume.length
   }
 
@@ -92,17 +95,24 @@ export class CompletionFrames {
     if (progress !== undefined) {
       return [{ kind: 'progress', phase: 'prefill', done: progress.processed, total: progress.total }]
     }
-    const tokens = event.tokens ?? []
-    const text = event.content ?? ''
-    const frames: InferFrame[] = []
-    if (tokens.length > 0 || text !== '') {
-      const logprobs = event.completion_probabilities?.map((each) => this.#logprob(each))
-      const index = this.#index
-      frames.push({ kind: 'token', index, tokens, text, ...(logprobs === undefined ? {} : { logprobs }) })
-      this.#index += tokens.length
-    }
-    if (event.stop === true) frames.push(this.#done(event.stop_type, event.timings))
-    return frames
+    const { released, stopped } = this.#stops.push(this.#pieceOf(event))
+    const frames = released.flatMap((piece) => this.#show(piece))
+    if (stopped) return [...frames, this.#done('word', event.timings)]
+    if (event.stop !== true) return frames
+    const held = this.#stops.flush().flatMap((piece) => this.#show(piece))
+    return [...frames, ...held, this.#done(event.stop_type, event.timings)]
+  }
+
+  #pieceOf({ tokens = [], content = '', completion_probabilities: rows }: Static<typeof Event>): Piece {
+    const piece = { tokens, text: content }
+    return rows === undefined ? piece : { ...piece, logprobs: rows.map((row) => this.#logprob(row)) }
+  }
+
+  #show({ tokens, text, logprobs }: Piece): InferFrame[] {
+    if (tokens.length === 0 && text === '') return []
+    const index = this.#index
+    this.#index += tokens.length
+    return [{ kind: 'token', index, tokens, text, ...(logprobs === undefined ? {} : { logprobs }) }]
   }
 
   #logprob(each: { token: string; logprob: number; top_logprobs?: readonly { token: string; logprob: number }[] }) {

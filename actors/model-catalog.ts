@@ -1,4 +1,5 @@
 /** A model version on disk, and what the store offers the actors about them. */
+import type { ChatMessage } from '../protocols/chat.ts'
 import type { HeldModel } from '../protocols/report.ts'
 
 /** A model version on this node's disk: what an engine needs to load it. */
@@ -14,6 +15,15 @@ export interface ModelFile {
   readonly parameters: Readonly<Record<string, unknown>>
   /** The system layer. */
   readonly system?: string
+  /** The template layer: a Go template. */
+  readonly template?: string
+  /** The messages layer: what every conversation begins with. */
+  readonly messages?: readonly ChatMessage[]
+  /** What the configuration calls the model's family, the most telling first. */
+  readonly families?: readonly string[]
+  /** Ollama's names of a way to render and to read that is its own. */
+  readonly renderer?: string
+  readonly parser?: string
 }
 
 /** What the store offers the models actor. Every method rejects with a StoreError that names the file and the next step. */

@@ -42,6 +42,8 @@ export interface Vocabulary {
   readonly chatTemplate: string | undefined
   readonly bosToken: string
   readonly eosToken: string
+  /** Whether the tokenizer begins every prompt with the first by itself. */
+  readonly addsBos: boolean
 }
 
 export interface Completer {

@@ -52,7 +52,7 @@ export class SimCompleter implements Completer {
   readonly contextLength: number
   readonly sizeBytes: number
   readonly sizeVramBytes = 0
-  readonly vocabulary: Vocabulary = { chatTemplate: simChatTemplate, bosToken: '', eosToken: '' }
+  readonly vocabulary: Vocabulary = { chatTemplate: simChatTemplate, bosToken: '', eosToken: '', addsBos: false }
   readonly ended: Promise<Failure | undefined>
   readonly #init: SimCompleterInit
   readonly #admission: Admission

@@ -9,7 +9,7 @@ import { GgufMemory } from './gguf.ts'
 import { importGguf } from './import.ts'
 import { blobPath, createFolders, type Layout, layoutAt, manifestPath } from './layout.ts'
 import { type Config, layersOf, type Manifest, readConfig, readManifest } from './manifest.ts'
-import { readParameters, readTexts, showModel } from './show.ts'
+import { readMessages, readParameters, readTexts, showModel } from './show.ts'
 import { removeAbandoned } from './staged-file.ts'
 import { causeText, fileError, StoreError, type StoreErrorCode, systemCode } from './store-error.ts'
 import { heldModel, newestFirst, type StoredModel } from './stored-model.ts'
@@ -77,15 +77,31 @@ class FolderCatalog implements Catalog {
     const model =
       (await this.#lastSeen(digest)) ?? (await this.#walk()).find((candidate) => candidate.digest === digest)
     if (model === undefined) return undefined
-    const path = (layerDigest: string) => blobPath(this.#layout, layerDigest)
-    const [system] = await readTexts(model.manifest, 'system', path)
+    return await this.#fileOf(model)
+  }
+
+  async #fileOf({ digest, name, manifest, config, path }: StoredModel): Promise<ModelFile> {
+    const pathOf = (layerDigest: string) => blobPath(this.#layout, layerDigest)
+    const [[system], [template], messages, parameters] = await Promise.all([
+      readTexts(manifest, 'system', pathOf),
+      readTexts(manifest, 'template', pathOf),
+      readMessages(manifest, pathOf),
+      readParameters(manifest, pathOf),
+    ])
+    const { renderer, parser, model_family, model_families } = config
+    const families = [model_family ?? '', ...(model_families ?? [])].filter((family) => family !== '')
     return {
       digest,
-      name: displayName(model.name),
-      path: model.path,
-      sizeBytes: layersOf(model.manifest, 'model')[0]?.size ?? 0,
-      parameters: await readParameters(model.manifest, path),
+      name: displayName(name),
+      path,
+      sizeBytes: layersOf(manifest, 'model')[0]?.size ?? 0,
+      parameters,
+      families: [...new Set(families)],
       ...(system === undefined ? {} : { system }),
+      ...(template === undefined ? {} : { template }),
+      ...(messages.length === 0 ? {} : { messages }),
+      ...(renderer === undefined ? {} : { renderer }),
+      ...(parser === undefined ? {} : { parser }),
     }
   }
 

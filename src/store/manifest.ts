@@ -36,6 +36,8 @@ const Config = Type.Object({
   model_families: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])),
   model_type: Type.Optional(Type.String()),
   file_type: Type.Optional(Type.String()),
+  renderer: Type.Optional(Type.String()),
+  parser: Type.Optional(Type.String()),
 })
 export type Config = Static<typeof Config>
 

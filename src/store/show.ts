@@ -66,7 +66,8 @@ interface Message {
   readonly content: string
 }
 
-async function readMessages(manifest: Manifest, blobPath: BlobPath): Promise<readonly Message[]> {
+/** The messages layer. Throws a StoreError when it is no list of messages. */
+export async function readMessages(manifest: Manifest, blobPath: BlobPath): Promise<readonly Message[]> {
   const [layer] = layersOf(manifest, 'messages')
   if (layer === undefined) return []
   const path = blobPath(layer.digest)

@@ -52,7 +52,7 @@ describe('a store that Ollama wrote', () => {
     expect(catalog.problems()).toEqual([])
   })
 
-  it('gives an engine the file, the parameters and the system text of a version', async () => {
+  it('gives an engine the file of a version and what its layers say', async () => {
     const { folder, digest } = await stockFolder()
     const catalog = await openCatalog(folder)
     expect(await catalog.find(digest)).toEqual({
@@ -62,6 +62,9 @@ describe('a store that Ollama wrote', () => {
       sizeBytes: 1_669_600,
       parameters: { stop: ['<|im_end|>', 'a\tb"c\u001b'], num_ctx: 512, temperature: 0.7 },
       system: 'You are "tiny".',
+      template: '{{ .Prompt }}\n{{ .Response }}',
+      messages: [{ role: 'user', content: 'Hi' }],
+      families: ['llama'],
     })
     expect(await catalog.find('0'.repeat(64))).toBeUndefined()
   })

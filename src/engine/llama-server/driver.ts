@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { ModelFile } from '../../../actors/model-catalog.ts'
 import type { Failure } from '../../../protocols/exit.ts'
+import type { Vocabulary } from '../completer.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from '../driver.ts'
 import { readHeader } from '../llama/header.ts'
 import { availableBytes, contextFor, estimateMemory, memoryRefusal } from '../llama/memory.ts'
@@ -26,6 +27,8 @@ const propsCheck = Compile(
     default_generation_settings: Type.Optional(Type.Object({ n_ctx: Type.Optional(Type.Integer()) })),
   }),
 )
+
+const tokensCheck = Compile(Type.Object({ tokens: Type.Array(Type.Integer()) }))
 
 export interface LlamaServerOptions {
   /** The program: a path, or a name on the PATH. */
@@ -53,8 +56,6 @@ export class LlamaServerDriver implements Driver {
       completer?.end(failure),
     )
     const embedder = new Embedder({ contextTokens, start: () => this.#startEmbedding(model, settings, contextTokens) })
-    const props = await server.api.ask('GET', '/props').catch(() => ({}))
-    const { chat_template, bos_token = '', eos_token = '' } = propsCheck.Check(props) ? props : {}
     completer = new ServerCompleter({
       ...server,
       embedder,
@@ -62,7 +63,7 @@ export class LlamaServerDriver implements Driver {
       settings,
       contextLength: contextTokens,
       sizeBytes: estimate.totalBytes,
-      vocabulary: { chatTemplate: chat_template || undefined, bosToken: bos_token, eosToken: eos_token },
+      vocabulary: await vocabularyOf(server.api),
     })
     return new PromptedEngine({ completer, model })
   }
@@ -112,6 +113,18 @@ export class LlamaServerDriver implements Driver {
     }
     await process.stop()
     throw loadError(model, failure, signal?.aborted === true)
+  }
+}
+
+async function vocabularyOf(api: ServerApi): Promise<Vocabulary> {
+  const props = await api.ask('GET', '/props').catch(() => ({}))
+  const nothing = await api.ask('POST', '/tokenize', { content: '', add_special: true }).catch(() => ({}))
+  const { chat_template, bos_token = '', eos_token = '' } = propsCheck.Check(props) ? props : {}
+  return {
+    chatTemplate: chat_template || undefined,
+    bosToken: bos_token,
+    eosToken: eos_token,
+    addsBos: tokensCheck.Check(nothing) && nothing.tokens.length > 0,
   }
 }
 

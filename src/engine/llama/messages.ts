@@ -95,6 +95,7 @@ const childMessage = Type.Union([
       chatTemplate: Type.Union([Type.String(), Type.Undefined()]),
       bosToken: Type.String(),
       eosToken: Type.String(),
+      addsBos: Type.Boolean(),
     }),
   }),
   Type.Object({ kind: Type.Literal('tokenized'), call: integer, tokens }),

@@ -113,6 +113,7 @@ function vocabularyOf(model: LlamaModel): Vocabulary {
     chatTemplate: typeof template === 'string' && template !== '' ? template : undefined,
     bosToken: model.tokens.bosString ?? '',
     eosToken: model.tokens.eosString ?? '',
+    addsBos: model.tokens.bos !== null && model.tokens.shouldPrependBosToken,
   }
 }
 

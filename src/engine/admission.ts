@@ -41,12 +41,17 @@ export class Admission {
     return { active: this.#active.size, waiting: this.#queue.length, slots: this.#init.slots }
   }
 
-  /** @returns undefined when every slot and every waiting place is taken */
-  enter(begin: () => void, moved: (before: number, waiting: number) => void): Ticket | undefined {
+  /**
+   * @param again it had a slot a moment ago and goes on with the same answer: it waits before all others, and is never
+   * turned away
+   * @returns undefined when every slot and every waiting place is taken
+   */
+  enter(begin: () => void, moved: (before: number, waiting: number) => void, again = false): Ticket | undefined {
     const entry: Entry = { waiting: this.#active.size >= this.#init.slots, begin, moved }
     if (entry.waiting) {
-      if (this.#queue.length >= this.#init.maxWaiting) return undefined
-      this.#queue.push(entry)
+      if (!again && this.#queue.length >= this.#init.maxWaiting) return undefined
+      if (again) this.#queue.unshift(entry)
+      else this.#queue.push(entry)
       this.#scheduleReport()
     } else {
       this.#active.add(entry)

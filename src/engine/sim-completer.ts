@@ -82,7 +82,7 @@ export class SimCompleter implements Completer {
   }
 
   complete(request: CompletionRequest): InferStream {
-    return this.#enter(request.model, (init) => simCompletion(request, init))
+    return this.#enter(request.model, (init) => simCompletion(request, init), request.again)
   }
 
   embed(request: EmbeddingRequest): InferStream {
@@ -97,7 +97,7 @@ export class SimCompleter implements Completer {
     return Promise.resolve(simTextOf(tokens))
   }
 
-  #enter(model: string, work: NewWork): InferStream {
+  #enter(model: string, work: NewWork, again = false): InferStream {
     const { refuse } = this.#init.faults
     if (refuse !== undefined) return refusedStream(refuse, `${model}: told to refuse`, this.load())
     if (this.#over) return refusedStream('draining', `${model} is being unloaded`, this.load())
@@ -105,6 +105,7 @@ export class SimCompleter implements Completer {
     call.ticket = this.#admission.enter(
       () => this.#begin(call, work),
       (before, waiting) => call.channel.push({ kind: 'progress', phase: 'queued', done: before, total: waiting }),
+      again,
     )
     if (call.ticket === undefined) {
       return refusedStream('busy', `every slot for ${model} is taken and its queue is full`, this.load())

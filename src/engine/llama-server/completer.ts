@@ -72,7 +72,7 @@ export class ServerCompleter implements Completer {
   }
 
   complete(request: CompletionRequest): InferStream {
-    return this.#enter(request.model, (call) => this.#complete(call, request))
+    return this.#enter(request.model, (call) => this.#complete(call, request), request.again)
   }
 
   embed(request: EmbeddingRequest): InferStream {
@@ -107,7 +107,7 @@ export class ServerCompleter implements Completer {
     this.#resolveEnded(failure)
   }
 
-  #enter(model: string, work: Work): InferStream {
+  #enter(model: string, work: Work, again = false): InferStream {
     if (this.#over) return refusedStream('draining', `${model} is being unloaded`, this.load())
     const call: Call = {
       abort: new AbortController(),
@@ -122,6 +122,7 @@ export class ServerCompleter implements Completer {
     call.ticket = this.#admission.enter(
       () => void this.#run(call, work),
       (before, waiting) => call.channel.push({ kind: 'progress', phase: 'queued', done: before, total: waiting }),
+      again,
     )
     if (call.ticket === undefined) {
       return refusedStream('busy', `every slot for ${model} is taken and its queue is full`, this.load())

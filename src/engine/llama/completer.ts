@@ -69,15 +69,15 @@ export class LlamaCompleter implements Completer {
   }
 
   /** Images are refused before they come here: llama.cpp's bindings for Node know only text. */
-  complete({ model, images: _images, ...work }: CompletionRequest): InferStream {
-    return this.#enter(model, { kind: 'text', ...work })
+  complete({ model, images: _images, again, ...work }: CompletionRequest): InferStream {
+    return this.#enter(model, { kind: 'text', ...work }, again)
   }
 
   embed({ model, ...work }: EmbeddingRequest): InferStream {
     return this.#enter(model, { kind: 'embed', ...work })
   }
 
-  #enter(model: string, work: ChildWork): InferStream {
+  #enter(model: string, work: ChildWork, again = false): InferStream {
     if (this.#over) return refusedStream('draining', `${model} is being unloaded`, this.load())
     const id = this.#nextId++
     const call: Call = {
@@ -92,6 +92,7 @@ export class LlamaCompleter implements Completer {
     call.ticket = this.#admission.enter(
       () => this.#start(id, call, work),
       (before, waiting) => call.channel.push({ kind: 'progress', phase: 'queued', done: before, total: waiting }),
+      again,
     )
     if (call.ticket === undefined) {
       return refusedStream('busy', `every slot for ${model} is taken and its queue is full`, this.load())

@@ -8,7 +8,7 @@ import type { MemoryEstimate } from './memory.ts'
 /** What one stream computes, with everything resolved that does not need the tokenizer. */
 export type ChildWork = TextWork | ({ readonly kind: 'embed' } & Omit<EmbeddingRequest, 'model'>)
 
-export type TextWork = { readonly kind: 'text' } & Omit<CompletionRequest, 'model' | 'images'>
+export type TextWork = { readonly kind: 'text' } & Omit<CompletionRequest, 'model' | 'images' | 'again'>
 
 export interface LoadMessage {
   readonly kind: 'load'

@@ -13,6 +13,8 @@ export interface EngineRow {
   /** Wall time of its unloading if nothing more comes; -1: never. */
   readonly expiresAtMs: number
   readonly keepAliveMs: number
+  /** What it is to be loaded with, or was. */
+  readonly options: Readonly<Record<string, unknown>>
   /** Who is told when it is ready or cannot be. */
   readonly waiters: readonly Ref[]
   /** The version that must leave memory first. */
@@ -37,17 +39,31 @@ export function withRoomOf(table: EngineTable, digest: string): EngineTable {
   return new Map([...table].map(([key, row]) => [key, row.after === digest ? { ...row, after: undefined } : row]))
 }
 
-/** One more who waits for a version; it is wanted from now on, if it is not on its way already. */
-export function withWaiter(table: EngineTable, digest: string, waiter: Ref, keepAliveMs: number): EngineTable {
+/** What somebody who waits for a version wants of it. */
+export interface Want {
+  readonly waiter: Ref
+  readonly keepAliveMs: number
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+/**
+ * One more who waits for a version; it is wanted from now on, if it is not on its way already. Where it has yet to be
+ * loaded, the last one decides how: whom that does not suit asks again.
+ */
+export function withWaiter(table: EngineTable, digest: string, { waiter, keepAliveMs, options }: Want): EngineTable {
   const row = table.get(digest)
   const waiters = [...(row?.waiters ?? []), waiter]
-  if (row !== undefined) return new Map(table).set(digest, { ...row, waiters, keepAliveMs })
+  if (row !== undefined) {
+    const isToBeLoaded = row.state !== 'loading'
+    return new Map(table).set(digest, { ...row, waiters, keepAliveMs, options: isToBeLoaded ? options : row.options })
+  }
   const wanted: EngineRow = {
     state: 'wanted',
     facts: undefined,
     active: 0,
     expiresAtMs: 0,
     keepAliveMs,
+    options,
     waiters,
     after: undefined,
   }

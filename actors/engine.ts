@@ -22,6 +22,8 @@ export interface EngineInput {
   readonly digest: string
   /** How long it stays after its last request; -1: for ever. */
   readonly keepAliveMs: number
+  /** Of the request that had it loaded: those that are fixed then, by Ollama's names. */
+  readonly options: Readonly<Record<string, unknown>>
 }
 
 /** From the process, from the data path, and from the worker. */
@@ -93,7 +95,7 @@ export const engineMachine = setup({
   types: { context: {} as EngineContext, events: {} as EngineEvent, input: {} as EngineInput },
   actors: {
     /** Provided: starts the engine process, sends `process.*`, ends it when stopped. */
-    process: fromCallback<EngineEvent, { digest: string }>(() => {}),
+    process: fromCallback<EngineEvent, Pick<EngineInput, 'digest' | 'options'>>(() => {}),
   },
   actions: {
     crash: (_, { name, message }: Failure) => {
@@ -141,7 +143,10 @@ export const engineMachine = setup({
   options: machineOptions,
   context: ({ input }) => ({ ...input, facts: undefined, load: 0, active: 0, expiresAtMs: 0, failure: undefined }),
   // The process outlives the states of a loaded model, and ends with this actor, whatever ends it.
-  invoke: { src: 'process', input: ({ context }) => ({ digest: context.digest }) },
+  invoke: {
+    src: 'process',
+    input: ({ context }) => ({ digest: context.digest, options: context.options }),
+  },
   on: {
     'process.ended': { actions: { type: 'crash', params: ({ event }) => event.failure } },
     'engine.stalled': {

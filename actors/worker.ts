@@ -33,6 +33,8 @@ export interface WorkerInput {
   readonly keepAliveMs: number
   /** What a loaded engine is doing now. */
   readonly loadOf: (digest: string) => WorkerLoad | undefined
+  /** Whether a loaded engine is as a request with these options wants it. */
+  readonly suits: (digest: string, options: Readonly<Record<string, unknown>>) => boolean
 }
 
 /** Asked by the data path for a model that is not ready. Answered by `worker.ready` or `worker.refused`. */
@@ -40,6 +42,8 @@ export interface Acquire {
   readonly type: 'worker.acquire'
   readonly digest: string
   readonly keepAliveMs?: number
+  /** The request's options: some are fixed when a model is loaded. */
+  readonly options: Readonly<Record<string, unknown>>
   readonly replyTo: Ref
 }
 
@@ -81,6 +85,12 @@ function loadedModels({ engines, loadOf }: WorkerContext): LoadedModel[] {
 /** Also while it is on its way there or out; not while it waits for room. */
 const isInMemory = (row: EngineRow | undefined): boolean => row !== undefined && row.state !== 'wanted'
 
+const isReady = ({ engines }: WorkerContext, event: WorkerEvent): boolean =>
+  event.type === 'worker.acquire' && engines.get(event.digest)?.state === 'ready'
+
+const suits = (context: WorkerContext, event: WorkerEvent): boolean =>
+  event.type === 'worker.acquire' && context.suits(event.digest, event.options)
+
 /** A model that does not fit is tried again once an idle one has left. */
 function afterEviction(context: WorkerContext, failure: LoadFailure): string | undefined {
   return failure.code === 'insufficient-memory' ? evictable(context.engines) : undefined
@@ -100,7 +110,11 @@ export const workerMachine = setup({
     keepWaiting: assign({
       engines: ({ context, event }) =>
         event.type === 'worker.acquire'
-          ? withWaiter(context.engines, event.digest, event.replyTo, event.keepAliveMs ?? context.keepAliveMs)
+          ? withWaiter(context.engines, event.digest, {
+              waiter: event.replyTo,
+              keepAliveMs: event.keepAliveMs ?? context.keepAliveMs,
+              options: event.options,
+            })
           : context.engines,
     }),
     /** Carries out what `decide` says; `noteFill` then writes it down. */
@@ -109,8 +123,8 @@ export const workerMachine = setup({
       const { start, evict } = decide(context.engines, context.maxLoaded)
       for (const digest of evict) tell(local(enginePath(digest)), { type: 'engine.unload' })
       for (const digest of start) {
-        const keepAliveMs = context.engines.get(digest)?.keepAliveMs ?? context.keepAliveMs
-        const input: EngineInput = { digest, keepAliveMs }
+        const { keepAliveMs = context.keepAliveMs, options = {} } = context.engines.get(digest) ?? {}
+        const input: EngineInput = { digest, keepAliveMs, options }
         watch(spawn({ id: digest, logic: context.engine, input }, local(enginesPath)))
       }
       if (start.length > 0) watch(local(enginesPath))
@@ -193,6 +207,15 @@ export const workerMachine = setup({
       const change = { state: 'wanted', active: 0, facts: undefined } as const
       return { engines: isWanted ? withRow(engines, digest, change) : withoutRow(engines, digest) }
     }),
+    /** What runs finishes as it began; then it is loaded again, as it is wanted now. */
+    reload: ({ event, system }) => {
+      if (event.type !== 'worker.acquire') return
+      const { tell, local } = here(system)
+      tell(local(enginePath(event.digest)), { type: 'engine.unload' })
+    },
+    noteReload: assign(({ context, event }) =>
+      event.type === 'worker.acquire' ? { engines: withRow(context.engines, event.digest, { state: 'leaving' }) } : {},
+    ),
     unload: ({ context, event, system }) => {
       if (event.type !== 'engine.unload') return
       const { tell, local } = here(system)
@@ -222,8 +245,8 @@ export const workerMachine = setup({
     forgetDrainers: assign({ drainers: [] }),
   },
   guards: {
-    isReady: ({ context, event }) =>
-      event.type === 'worker.acquire' && context.engines.get(event.digest)?.state === 'ready',
+    isReady: ({ context, event }) => isReady(context, event) && suits(context, event),
+    isReadyOtherwise: ({ context, event }) => isReady(context, event) && !suits(context, event),
     isCrowded: ({ context, event }) =>
       event.type === 'worker.acquire' && (context.engines.get(event.digest)?.waiters.length ?? 0) >= maxWaiters,
     isFixable: ({ context, event }) =>
@@ -274,6 +297,7 @@ export const workerMachine = setup({
               params: { code: 'busy', message: `${maxWaiters} requests wait for this model already` },
             },
           },
+          { guard: 'isReadyOtherwise', actions: ['reload', 'noteReload', 'keepWaiting'] },
           { actions: ['keepWaiting', 'fill', 'noteFill'] },
         ],
         drain: { target: 'draining', actions: 'keepDrainer' },

@@ -69,7 +69,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
     engines,
     clock: runtime.world,
     tell: (to, message) => void runtime.tell(to, message),
-    acquire: (request) => acquire(runtime, request),
+    acquire: (digest, request) => acquire(runtime, digest, request),
   })
   const onHost = (opened: Host | undefined): void => {
     host = opened
@@ -104,6 +104,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
         maxLoaded: config.maxLoaded,
         keepAliveMs: keepAliveOf(config),
         loadOf: (digest) => engines.loadOf(digest),
+        suits: (digest, options) => engines.suits(digest, options),
       },
     },
     health: { logic: healthMachine, input: { activeTasks: () => engines.activeTasks, startedMs } },
@@ -173,9 +174,12 @@ function enginesOf({ config, catalog, driver }: ProvisionsInit): Engines {
   })
 }
 
-async function acquire(runtime: Runtime, request: InferRequest): Promise<AcquireRefusal | undefined> {
-  const { digest, keepAliveMs } = request
-  const message = { type: 'worker.acquire', digest, ...(keepAliveMs === undefined ? {} : { keepAliveMs }) }
+async function acquire(
+  runtime: Runtime,
+  digest: string,
+  { keepAliveMs, options }: InferRequest,
+): Promise<AcquireRefusal | undefined> {
+  const message = { type: 'worker.acquire', digest, options, ...(keepAliveMs === undefined ? {} : { keepAliveMs }) }
   try {
     const answer = await runtime.ask(refOf(runtime.node, 'node/worker'), message, acquireMs)
     return answer.type === 'worker.refused' ? (answer as unknown as AcquireRefusal) : undefined

@@ -18,6 +18,12 @@ export interface EngineSettings {
   readonly contextTokens: number
   /** Tokens of a prompt that are evaluated between two ticks of the running requests. */
   readonly prefillTokens: number
+  /** Tokens that are computed in one go; absent: the driver's choice. */
+  readonly batchTokens?: number
+  /** Layers on a GPU; absent: as many as fit. */
+  readonly gpuLayers?: number
+  /** Whether the file is mapped into memory; absent: the driver's choice. */
+  readonly useMmap?: boolean
 }
 
 export interface Driver {
@@ -35,6 +41,13 @@ export interface LoadedEngine {
   readonly sizeVramBytes: number
   /** The child's process id, where there is one. */
   readonly pid?: number
+  /** It loads anew by itself where options want that: nothing here needs to. */
+  readonly reloadsItself?: boolean
+  /**
+   * The same process for another model on the same weights: another system text, other parameters, another template.
+   * Absent where the weights are not all that is loaded.
+   */
+  as?(model: ModelFile): LoadedEngine
   /** What it is doing now; also in every `accepted` and `refused` frame. */
   load(): WorkerLoad
   /**

@@ -6,6 +6,7 @@ import type { Ref } from '../../protocols/ref.ts'
 import { here } from '../runtime/here.ts'
 import { fromCallback } from '../runtime/logic.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from './driver.ts'
+import { loadOptionsOf, settingsWith, suits } from './load-options.ts'
 
 export interface EnginesInit {
   readonly driver: Driver
@@ -16,22 +17,65 @@ export interface EnginesInit {
 /** A loaded engine and the actor that owns it. */
 export interface HeldEngine {
   readonly engine: LoadedEngine
+  readonly model: ModelFile
+  /** What it was loaded with. */
+  readonly settings: EngineSettings
   readonly ref: Ref
   /** Names this process among all that the actor has had. */
   readonly load: number
 }
 
+type Options = Readonly<Record<string, unknown>>
+
 export class Engines {
   readonly #init: EnginesInit
   readonly #held = new Map<string, HeldEngine>()
+  /** Versions that another one's engine serves too; each is checked when it is used. */
+  readonly #shared = new Map<string, { readonly owner: string; readonly held: HeldEngine }>()
 
   constructor(init: EnginesInit) {
     this.#init = init
   }
 
-  /** The engine that is ready for a model version. */
-  get(digest: string): HeldEngine | undefined {
-    return this.#held.get(digest)
+  /** The engine that is ready for a model version, if it was loaded as a request with these options wants it. */
+  get(digest: string, options: Options = {}): HeldEngine | undefined {
+    const held = this.#held.get(digest)
+    return held !== undefined && isAsWanted(held, options) ? held : undefined
+  }
+
+  /** Whether what is loaded for a version will do. */
+  suits(digest: string, options: Options): boolean {
+    return this.get(digest, options) !== undefined
+  }
+
+  /** Whether the weights of a version may be in memory under another. */
+  mayShare(digest: string): boolean {
+    return this.#held.size > 0 && !this.#held.has(digest)
+  }
+
+  /**
+   * Under which version the weights of this one are in memory: its own, unless those of another are the same file. Its
+   * engine then serves both, each with its own prompts.
+   */
+  async ownerOf(digest: string): Promise<string> {
+    const model = await this.#init.find(digest).catch(() => undefined)
+    if (model === undefined || model.path === '') return digest
+    for (const [owner, held] of this.#held) {
+      if (held.model.path !== model.path || held.engine.as === undefined) continue
+      this.#shared.set(digest, { owner, held: { ...held, model, engine: held.engine.as(model) } })
+      return owner
+    }
+    return digest
+  }
+
+  /** As `get`, for a version whose weights another one brought into memory. */
+  shared(digest: string, options: Options): HeldEngine | undefined {
+    const found = this.#shared.get(digest)
+    if (found === undefined || this.#held.get(found.owner)?.load !== found.held.load) {
+      this.#shared.delete(digest)
+      return undefined
+    }
+    return isAsWanted(found.held, options) ? found.held : undefined
   }
 
   loadOf(digest: string): WorkerLoad | undefined {
@@ -47,13 +91,13 @@ export class Engines {
 
   /** The process of one engine: starts with its actor and ends with it, whichever ends first. */
   process() {
-    return fromCallback<EngineEvent, { digest: string }>(({ input, sendBack, system }) => {
+    return fromCallback<EngineEvent, { digest: string; options: Options }>(({ input, sendBack, system }) => {
       const controller = new AbortController()
       const tell = (event: EngineEvent): void => {
         if (!controller.signal.aborted) sendBack(event as never)
       }
       const { self, nextId } = here(system)
-      const running = this.#run(input.digest, { ref: self, load: nextId() }, controller.signal, tell)
+      const running = this.#run(input, { ref: self, load: nextId() }, controller.signal, tell)
       return () => {
         controller.abort()
         this.#held.delete(input.digest)
@@ -64,8 +108,8 @@ export class Engines {
 
   /** Never rejects: what goes wrong is an event. */
   async #run(
-    digest: string,
-    owner: Omit<HeldEngine, 'engine'>,
+    { digest, options }: { readonly digest: string; readonly options: Options },
+    owner: Pick<HeldEngine, 'ref' | 'load'>,
     signal: AbortSignal,
     tell: (event: EngineEvent) => void,
   ): Promise<LoadedEngine | undefined> {
@@ -78,7 +122,8 @@ export class Engines {
       })
       return undefined
     }
-    const engine = await this.#init.driver.load(model, this.#init.settings, signal).catch((error: unknown) => error)
+    const settings = settingsWith(this.#init.settings, loadOptionsOf(model.parameters, options))
+    const engine = await this.#init.driver.load(model, settings, signal).catch((error: unknown) => error)
     if (engine instanceof Error) {
       const code = engine instanceof EngineError ? engine.code : 'load-failed'
       tell({ type: 'process.unusable', failure: { code, message: engine.message } })
@@ -86,7 +131,7 @@ export class Engines {
     }
     const loaded = engine as LoadedEngine
     if (signal.aborted) return loaded
-    this.#held.set(digest, { engine: loaded, ...owner })
+    this.#held.set(digest, { engine: loaded, model, settings, ...owner })
     const { sizeBytes, sizeVramBytes, contextLength } = loaded
     const facts = { name: model.name, sizeBytes, sizeVramBytes, contextLength, slots: loaded.load().slots }
     tell({ type: 'process.ready', facts, load: owner.load })
@@ -99,4 +144,8 @@ export class Engines {
     })
     return loaded
   }
+}
+
+function isAsWanted({ engine, model, settings }: HeldEngine, options: Options): boolean {
+  return engine.reloadsItself === true || suits(settings, loadOptionsOf(model.parameters, options))
 }

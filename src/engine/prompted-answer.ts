@@ -85,7 +85,10 @@ class PromptedAnswer implements AsyncIterator<Batch> {
     if (!this.#isUnformatted) return withDeltas(frame, deltas)
     for (const token of frame.tokens) this.#tokens.push(token)
     // What stands after the thoughts in the same piece was written without the format.
-    return withDeltas(frame, deltas.filter(({ text }) => text === undefined))
+    return withDeltas(
+      frame,
+      deltas.filter(({ text }) => text === undefined),
+    )
   }
 
   #beginSecondPart(): void {
@@ -99,7 +102,9 @@ class PromptedAnswer implements AsyncIterator<Batch> {
   #last(frame: InferFrame): InferFrame[] {
     if (frame.kind !== 'done') return []
     const deltas = this.#init.parser.finish()
-    return deltas.length === 0 ? [] : [withDeltas({ kind: 'token', index: frame.evalTokens, tokens: [], text: '' }, deltas)]
+    return deltas.length === 0
+      ? []
+      : [withDeltas({ kind: 'token', index: frame.evalTokens, tokens: [], text: '' }, deltas)]
   }
 }
 

@@ -47,6 +47,10 @@ export class PromptedEngine implements LoadedEngine {
     return this.#completer.ended
   }
 
+  as(model: ModelFile): LoadedEngine {
+    return new PromptedEngine({ completer: this.#completer, model })
+  }
+
   load(): WorkerLoad {
     return this.#completer.load()
   }

@@ -20,10 +20,13 @@ const engineStallMs = 60_000
 /** How often that is looked at: one timer per request, none per token. */
 const stallCheckMs = 5000
 
+/** How often a request has its model loaded as it wants it, while others want it otherwise. */
+const maxAttempts = 3
+
 export interface ServeInit {
   readonly engines: Engines
-  /** Asks the worker for the model; resolves with why it cannot be had, if so. */
-  readonly acquire: (request: InferRequest) => Promise<AcquireRefusal | undefined>
+  /** Asks the worker for a version, for this request; resolves with why it cannot be had, if so. */
+  readonly acquire: (digest: string, request: InferRequest) => Promise<AcquireRefusal | undefined>
   readonly tell: (to: Ref, message: Message) => void
   /** Default: a minute. */
   readonly stallMs?: number
@@ -42,7 +45,7 @@ export function createServe(given: ServeInit): { readonly own: Serve; readonly f
     [Symbol.asyncIterator]: () => new Served(init, request, held),
   })
   return {
-    own: (request) => serve(request, init.engines.get(request.digest)),
+    own: (request) => serve(request, init.engines.get(request.digest, request.options)),
     foreign: (request) => serve(request, undefined),
   }
 }
@@ -52,7 +55,8 @@ class Served implements AsyncIterator<Batch> {
   readonly #init: Required<ServeInit>
   readonly #request: InferRequest
   readonly #startMs: number
-  readonly #acquired: Promise<AcquireRefusal | undefined> | undefined
+  #acquired: Promise<AcquireRefusal | undefined> | undefined
+  #attempts = 0
   #held: HeldEngine | undefined
   #frames: AsyncIterator<Batch> | undefined
   #loadNs = 0
@@ -66,7 +70,7 @@ class Served implements AsyncIterator<Batch> {
     this.#init = init
     this.#request = request
     this.#startMs = init.clock.monotonicMs()
-    if (held === undefined) this.#acquired = init.acquire(request)
+    if (held === undefined) this.#acquire()
     else this.#begin(held)
   }
 
@@ -104,13 +108,32 @@ class Served implements AsyncIterator<Batch> {
     clock.clearTimeout(timer)
     if (this.#left) return undefined
     if (outcome === 'waiting') return { kind: 'progress', phase: 'loading', done: 0, total: 0 }
-    const held = this.#init.engines.get(this.#request.digest)
-    if (outcome !== undefined || held === undefined) {
-      this.#left = true
-      return refusedFrame(outcome)
+    const held = this.#ready()
+    if (outcome === undefined && held !== undefined) {
+      this.#begin(held)
+      return undefined
     }
-    this.#begin(held)
-    return undefined
+    if (outcome === undefined && this.#attempts < maxAttempts) {
+      this.#acquire()
+      return await this.#wait()
+    }
+    this.#left = true
+    return refusedFrame(outcome)
+  }
+
+  #acquire(): void {
+    const { engines, acquire } = this.#init
+    this.#attempts += 1
+    const { digest } = this.#request
+    this.#acquired = engines.mayShare(digest)
+      ? engines.ownerOf(digest).then((owner) => acquire(owner, this.#request))
+      : acquire(digest, this.#request)
+  }
+
+  /** As it is wanted: by the time that it is ready, another request may have had it loaded otherwise. */
+  #ready(): HeldEngine | undefined {
+    const { digest, options } = this.#request
+    return this.#init.engines.get(digest, options) ?? this.#init.engines.shared(digest, options)
   }
 
   #begin(held: HeldEngine): void {

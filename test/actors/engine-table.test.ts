@@ -8,6 +8,7 @@ const empty: EngineRow = {
   active: 0,
   expiresAtMs: 0,
   keepAliveMs: 0,
+  options: {},
   waiters: [],
   after: undefined,
 }
@@ -103,7 +104,18 @@ describe('choosing what to unload', () => {
 })
 
 it('a model is wanted once, however many wait for it', () => {
-  const once = withWaiter(new Map(), 'a', 'n/$ask/1', 10)
-  const twice = withWaiter(withRow(once, 'a', { state: 'loading' }), 'a', 'n/$ask/2', 20)
+  const once = withWaiter(new Map(), 'a', { waiter: 'n/$ask/1', keepAliveMs: 10, options: { num_ctx: 1 } })
+  const twice = withWaiter(withRow(once, 'a', { state: 'loading' }), 'a', {
+    waiter: 'n/$ask/2',
+    keepAliveMs: 20,
+    options: { num_ctx: 2 },
+  })
+  expect(twice.get('a')?.options).toEqual({ num_ctx: 1 })
+  const leaving = withWaiter(withRow(once, 'a', { state: 'leaving' }), 'a', {
+    waiter: 'n/$ask/3',
+    keepAliveMs: 20,
+    options: { num_ctx: 3 },
+  })
+  expect(leaving.get('a')?.options).toEqual({ num_ctx: 3 })
   expect(twice.get('a')).toMatchObject({ state: 'loading', waiters: ['n/$ask/1', 'n/$ask/2'], keepAliveMs: 20 })
 })

@@ -287,3 +287,30 @@ it('a node that stops ends its engines without a crash', async () => {
   expect(shop.process('x').ended).toBe(true)
   expect(crashes.filter(({ exit }) => exit.kind === 'crash')).toEqual([])
 })
+
+describe('a request that wants a model loaded otherwise', () => {
+  it('has it loaded anew, once those that run have finished', async () => {
+    const shop = new Workshop()
+    await shop.load('a', { requests: 1 })
+    const answer = shop.acquire('a', undefined, { num_ctx: 8192 })
+    await shop.settle()
+    expect([answer.value, shop.started('a'), shop.process('a').ended]).toEqual([undefined, 1, false])
+    shop.end('a')
+    await shop.settle()
+    expect(shop.started('a')).toBe(2)
+    expect(shop.contexts.get('a')).toBe(8192)
+    shop.process('a').becomesReady()
+    await shop.settle()
+    expect(answer.value).toMatchObject({ type: 'worker.ready' })
+  })
+
+  it('is ready at once where it is loaded so already, or does not care', async () => {
+    const shop = new Workshop()
+    await shop.load('a')
+    shop.contexts.set('a', 4096)
+    const same = shop.acquire('a', undefined, { num_ctx: 4096 })
+    const any = shop.acquire('a')
+    await shop.settle()
+    expect([same.value?.type, any.value?.type, shop.started('a')]).toEqual(['worker.ready', 'worker.ready', 1])
+  })
+})

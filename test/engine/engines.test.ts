@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Stable } from './stable.ts'
+import type { ModelFile } from '../../actors/model-catalog.ts'
+import { file, request, Stable } from './stable.ts'
 
 describe('the process of an engine', () => {
   it('starts with its actor and is held once it is ready, with what it knows of itself', async () => {
@@ -81,4 +82,51 @@ it('a node knows what its engines compute and what waits for them', async () => 
   expect(stable.engines.loadOf('d')).toEqual({ active: 2, waiting: 1, slots: 2 })
   expect(stable.engines.activeTasks).toBe(3)
   expect(stable.engines.loadOf('other')).toBeUndefined()
+})
+
+describe('options that are fixed when a model is loaded', () => {
+  it('are those of the request over the model’s over the node’s', async () => {
+    const stable = new Stable({}, async () => ({ ...file, parameters: { num_ctx: 128 } }))
+    await stable.start('d')
+    expect(stable.engines.get('d')?.engine.contextLength).toBe(128)
+    const other = new Stable({}, async () => ({ ...file, parameters: { num_ctx: 128 } }))
+    await other.start('d', { num_ctx: 64, temperature: 1 })
+    expect(other.engines.get('d', { num_ctx: 64 })?.engine.contextLength).toBe(64)
+    expect(other.engines.get('d')).toBeUndefined()
+    expect(other.engines.get('d', { num_ctx: 0, num_gpu: -1 })).toBeUndefined()
+  })
+
+  it('that a request leaves open do not matter', async () => {
+    const stable = new Stable()
+    await stable.start('d', { num_ctx: 64 })
+    expect(stable.engines.suits('d', {})).toBe(true)
+    expect(stable.engines.suits('d', { num_ctx: null, temperature: 2 })).toBe(true)
+    expect(stable.engines.suits('d', { num_ctx: 128 })).toBe(false)
+  })
+})
+
+describe('two versions on one file', () => {
+  const versions: Record<string, Partial<ModelFile>> = {
+    d: { path: '/blobs/a', system: 'one' },
+    e: { path: '/blobs/a', system: 'two' },
+    f: { path: '/blobs/b' },
+  }
+  const find = async (digest: string) => (versions[digest] ? { ...file, digest, ...versions[digest] } : undefined)
+
+  it('share one process, each with its own prompts, until it ends', async () => {
+    const stable = new Stable({}, find)
+    await stable.start('d')
+    expect(stable.engines.mayShare('e')).toBe(true)
+    expect(await stable.engines.ownerOf('e')).toBe('d')
+    expect(await stable.engines.ownerOf('f')).toBe('f')
+    const shared = stable.engines.shared('e', {})
+    expect(shared).toMatchObject({ ref: 'n/node/engines/d', model: { system: 'two' } })
+    const work = { kind: 'chat', messages: [{ role: 'user', content: 'hi' }] } as const
+    const seen = shared && stable.read(shared.engine.infer(request({ work, renderOnly: true })))
+    await stable.world.run(5)
+    expect(seen?.frames[1]).toMatchObject({ kind: 'rendered', prompt: expect.stringContaining('two') })
+    void stable.runtime.stop('n/node/engines/d')
+    await stable.world.run(10)
+    expect(stable.engines.shared('e', {})).toBeUndefined()
+  })
 })

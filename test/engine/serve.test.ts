@@ -97,11 +97,14 @@ describe('a request of this node', () => {
     },
   )
 
-  it('whose engine is gone again when its turn comes is refused as busy', async () => {
+  it('whose engine is gone, or loaded otherwise, when its turn comes asks again, and after three times is refused', async () => {
     const { own, stable, asked, run } = serving()
     const seen = stable.read(own(request()))
-    asked[0]?.()
-    await run(10)
+    for (let time = 0; time < 3; time++) {
+      expect([asked.length, seen.frames]).toEqual([time + 1, []])
+      asked[time]?.()
+      await run(10)
+    }
     expect(seen.frames).toMatchObject([{ kind: 'refused', reason: 'busy' }])
   })
 

@@ -12,7 +12,7 @@ import { SimulatedWorld } from '../sim/world.ts'
 
 const settings = { threads: 1, slots: 2, maxWaiting: 2, contextTokens: 256, prefillTokens: 64 }
 
-const file: ModelFile = { digest: 'd', name: 'm:latest', path: '', sizeBytes: 10, parameters: {} }
+export const file: ModelFile = { digest: 'd', name: 'm:latest', path: '', sizeBytes: 10, parameters: {} }
 
 export const request = (rest: Partial<InferRequest> = {}): InferRequest => ({
   id: 'r',
@@ -52,9 +52,9 @@ export class Stable {
   }
 
   /** Starts the actor of an engine. */
-  async start(digest = 'd'): Promise<void> {
+  async start(digest = 'd', options: Readonly<Record<string, unknown>> = {}): Promise<void> {
     const logic = engineMachine.provide({ actors: { process: this.engines.process() } })
-    this.runtime.spawn({ id: digest, logic, input: { digest, keepAliveMs: -1 } }, 'n/node/engines')
+    this.runtime.spawn({ id: digest, logic, input: { digest, keepAliveMs: -1, options } }, 'n/node/engines')
     await this.world.run(1)
   }
 

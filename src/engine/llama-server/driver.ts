@@ -69,12 +69,15 @@ export class LlamaServerDriver implements Driver {
   }
 
   #words(model: ModelFile, settings: EngineSettings, contextTokens: number): string[] {
-    const { threads, slots } = settings
+    const { threads, slots, batchTokens, useMmap } = settings
+    const gpuLayers = this.#options.gpu === false ? 0 : settings.gpuLayers
     return [
       ...['--model', model.path, '--offline', '--no-webui', '--context-shift'],
       ...['--threads', String(threads), '--threads-batch', String(threads)],
       ...['--parallel', String(slots), '--ctx-size', String(contextTokens * slots)],
-      ...(this.#options.gpu === false ? ['--n-gpu-layers', '0'] : []),
+      ...(gpuLayers === undefined ? [] : ['--n-gpu-layers', String(gpuLayers)]),
+      ...(batchTokens === undefined ? [] : ['--batch-size', String(batchTokens)]),
+      ...(useMmap === false ? ['--no-mmap'] : []),
     ]
   }
 

@@ -84,14 +84,11 @@ async function startCompleter(start: Start): Promise<LlamaCompleter> {
   signal.addEventListener('abort', abort, { once: true })
   progress()
   try {
-    const { threads, slots, prefillTokens } = settings
     child.send({
+      ...settings,
       kind: 'load',
       path: model.path,
-      threads,
-      slots,
       contextTokens,
-      prefillTokens,
       gpu: start.gpu,
       estimate,
     })

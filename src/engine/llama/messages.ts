@@ -17,6 +17,11 @@ export interface LoadMessage {
   readonly slots: number
   readonly contextTokens: number
   readonly prefillTokens: number
+  /** Tokens per batch; absent: what `memory.ts` reckons with. */
+  readonly batchTokens?: number
+  /** Absent: as many as fit. */
+  readonly gpuLayers?: number
+  readonly useMmap?: boolean
   /** False: never use a GPU. */
   readonly gpu: boolean
   /** Compared with what is available before anything is allocated; only the child knows the GPU's memory. */

@@ -49,13 +49,18 @@ export async function loadModel(init: LoadMessage, onProgress: (fraction: number
   const refusal = memoryRefusal(init.estimate, availableBytes() + vram)
   if (refusal !== undefined) throw new LoadError('insufficient-memory', refusal)
   const model = await llama
-    .loadModel({ modelPath: init.path, onLoadProgress: onProgress })
+    .loadModel({
+      modelPath: init.path,
+      onLoadProgress: onProgress,
+      ...(init.gpuLayers === undefined ? {} : { gpuLayers: init.gpuLayers }),
+      ...(init.useMmap === undefined ? {} : { useMmap: init.useMmap }),
+    })
     .catch((error: unknown) => giveUp(error, 'model-unusable'))
   const context = await model
     .createContext({
       sequences: init.slots,
       contextSize: init.contextTokens,
-      batchSize: batchTokens,
+      batchSize: init.batchTokens ?? batchTokens,
       threads: init.threads,
     })
     .catch((error: unknown) => giveUp(error, 'load-failed'))

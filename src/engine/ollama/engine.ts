@@ -39,6 +39,7 @@ interface Call {
 }
 
 export class OllamaEngine implements LoadedEngine {
+  readonly reloadsItself = true
   readonly contextLength: number
   readonly sizeBytes: number
   readonly sizeVramBytes: number

@@ -100,7 +100,7 @@ export class Site {
     const serve = createServe({
       engines: this.#engines,
       tell: (to, message) => void this.runtime.tell(to, message),
-      acquire: (request) => this.#acquire(request),
+      acquire: (digest, request) => this.#acquire(digest, request),
     })
     const known = serving.get(this.#lan) ?? new Map<NodeId, Serve>()
     serving.set(this.#lan, known.set(this.node, serve.foreign))
@@ -214,6 +214,7 @@ export class Site {
           maxLoaded: 2,
           keepAliveMs: 60_000,
           loadOf,
+          suits: (digest, options) => engines.suits(digest, options),
         },
       },
       health: {
@@ -245,8 +246,8 @@ export class Site {
     }
   }
 
-  async #acquire({ digest, keepAliveMs }: InferRequest): Promise<AcquireRefusal | undefined> {
-    const message = { type: 'worker.acquire', digest, ...(keepAliveMs === undefined ? {} : { keepAliveMs }) }
+  async #acquire(digest: string, { keepAliveMs, options }: InferRequest): Promise<AcquireRefusal | undefined> {
+    const message = { type: 'worker.acquire', digest, options, ...(keepAliveMs === undefined ? {} : { keepAliveMs }) }
     try {
       const answer = await this.runtime.ask(this.ref('worker'), message, 300_000)
       return answer.type === 'worker.refused' ? (answer as unknown as AcquireRefusal) : undefined

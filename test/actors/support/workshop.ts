@@ -1,5 +1,11 @@
 /** A worker with its engines on a simulated world. Only the engine process is a stand-in: the test is that process. */
-import { type EngineEvent, type EngineFacts, engineMachine, type LoadFailure } from '../../../actors/engine.ts'
+import {
+  type EngineEvent,
+  type EngineFacts,
+  type EngineInput,
+  engineMachine,
+  type LoadFailure,
+} from '../../../actors/engine.ts'
 import { type WorkerInput, workerMachine } from '../../../actors/worker.ts'
 import type { WorkerLoad } from '../../../protocols/infer.ts'
 import type { Message } from '../../../protocols/ref.ts'
@@ -46,14 +52,17 @@ export class Workshop {
   readonly processes: Process[] = []
   /** What an engine says of its load when the worker asks. */
   readonly loads = new Map<string, WorkerLoad>()
+  /** Contexts that requests asked for and that the loaded engines have. */
+  readonly contexts = new Map<string, unknown>()
   readonly #reporter = puppet('reporter')
 
   /** `intensity`: crashes within half a minute before the supervisor of the engines gives up. */
   constructor({
     intensity = 1000,
     ...init
-  }: Partial<Omit<WorkerInput, 'engine' | 'loadOf'> & { intensity: number }> = {}) {
-    const process = fromCallback<EngineEvent, { digest: string }>(({ input, sendBack }) => {
+  }: Partial<Omit<WorkerInput, 'engine' | 'loadOf' | 'suits'> & { intensity: number }> = {}) {
+    const process = fromCallback<EngineEvent, Pick<EngineInput, 'digest' | 'options'>>(({ input, sendBack }) => {
+      this.contexts.set(input.digest, input.options.num_ctx)
       const started = new Process(input.digest, this.processes.length + 1, (event) => sendBack(event as never))
       this.processes.push(started)
       return () => {
@@ -63,6 +72,7 @@ export class Workshop {
     const input: WorkerInput = {
       engine: engineMachine.provide({ actors: { process } }),
       loadOf: (digest) => this.loads.get(digest),
+      suits: (digest, { num_ctx }) => num_ctx === undefined || num_ctx === this.contexts.get(digest),
       maxLoaded: 2,
       keepAliveMs: 60_000,
       ...init,
@@ -78,9 +88,13 @@ export class Workshop {
   }
 
   /** Asks for a model, as the data path does. */
-  acquire(digest: string, keepAliveMs?: number): { value?: Message; reason?: unknown } {
+  acquire(
+    digest: string,
+    keepAliveMs?: number,
+    options: Readonly<Record<string, unknown>> = {},
+  ): { value?: Message; reason?: unknown } {
     const keepAlive = keepAliveMs === undefined ? {} : { keepAliveMs }
-    return this.ask({ type: 'worker.acquire', digest, ...keepAlive })
+    return this.ask({ type: 'worker.acquire', digest, options, ...keepAlive })
   }
 
   ask(message: Message): { value?: Message; reason?: unknown } {

@@ -25,6 +25,8 @@ export interface CompletionRequest {
   /** Each token's probability, with so many alternatives; absent: not wanted. */
   readonly logprobs?: number
   readonly images: readonly Uint8Array[]
+  /** Tags that are to be text, also where they are control tokens, for whoever reads them out of it. Absent: none. */
+  readonly tags?: readonly string[]
   /** It goes on with an answer that was being computed here a moment ago, which must not be turned away now. */
   readonly again?: boolean
 }

@@ -29,8 +29,11 @@ export function loadedOnly(load: WorkerLoad): InferStream {
 }
 
 /** The answer to `renderOnly`: what the model would be given. */
-export function renderedOnly(prompt: string, load: WorkerLoad): InferStream {
-  return once([{ kind: 'accepted', load }, { kind: 'rendered', prompt, images: 0 }, nothingComputed])
+export function renderedOnly(
+  { prompt, images }: { readonly prompt: string; readonly images: readonly unknown[] },
+  load: WorkerLoad,
+): InferStream {
+  return once([{ kind: 'accepted', load }, { kind: 'rendered', prompt, images: images.length }, nothingComputed])
 }
 
 /** A request that was taken and cannot be computed. */

@@ -3,31 +3,47 @@
  * answer. Drivers whose server does both itself do without.
  */
 import type { ModelFile } from '../../actors/model-catalog.ts'
+import type { Think, Tool } from '../../protocols/chat.ts'
 import type { Failure } from '../../protocols/exit.ts'
 import type { InferFrame, InferRequest, InferStream, SamplingOptions, WorkerLoad } from '../../protocols/infer.ts'
+import {
+  type AnswerParser,
+  type AnswerParserInit,
+  createAnswerParser,
+  tagsRead,
+} from '../prompt/answer/answer-parser.ts'
+import { type AnswerStyle, callFormatOf, styleOfParser, thinkingTagsOf } from '../prompt/answer/detect.ts'
+import type { ConversationWork } from '../prompt/conversation.ts'
+import { PromptError } from '../prompt/prompt-error.ts'
+import { createRenderer, type Rendered, type Renderer } from '../prompt/renderer.ts'
 import type { Completer, CompletionRequest } from './completer.ts'
-import { type Conversation, fitConversation, messagesOf } from './conversation.ts'
 import type { LoadedEngine } from './driver.ts'
 import { deferredStream, failedStream, loadedOnly, renderedOnly } from './frames.ts'
 import { resolveOptions } from './options.ts'
-import { PromptError, PromptTemplate } from './prompt-template.ts'
+import { promptedAnswer } from './prompted-answer.ts'
 
 export interface PromptedEngineInit {
   readonly completer: Completer
   readonly model: ModelFile
 }
 
+/** One request with everything that its prompt and its answer need. */
+interface Asked {
+  readonly request: InferRequest
+  readonly work: ConversationWork
+  readonly sampling: SamplingOptions
+}
+
 export class PromptedEngine implements LoadedEngine {
   readonly #completer: Completer
   readonly #model: ModelFile
-  readonly #template: PromptTemplate
+  readonly #renderer: Renderer
   readonly pid?: number
 
   constructor({ completer, model }: PromptedEngineInit) {
     this.#completer = completer
     this.#model = model
-    const { chatTemplate: template, bosToken, eosToken } = completer.vocabulary
-    this.#template = new PromptTemplate({ template, bosToken, eosToken })
+    this.#renderer = rendererOf(completer, model)
     if (completer.pid !== undefined) this.pid = completer.pid
   }
 
@@ -67,50 +83,132 @@ export class PromptedEngine implements LoadedEngine {
       return this.#completer.embed({ model, input, truncate, dimensions, normalize })
     }
     try {
-      const sampling = resolveOptions(this.#model.parameters, request.options)
-      if (work.kind === 'generate' && work.raw) return this.#complete(request, sampling, work.prompt)
-      return this.#converse(request, sampling, work)
+      return this.#converse({ request, work, sampling: resolveOptions(this.#model.parameters, request.options) })
     } catch (error) {
       return failedStream(failureOf(error), this.load())
     }
   }
 
-  #converse(request: InferRequest, sampling: SamplingOptions, work: Conversation): InferStream {
-    const messages = messagesOf(work, this.#model.system)
+  /** A conversation loses its oldest messages until it leaves room for one token of an answer. */
+  #converse(asked: Asked): InferStream {
+    const { request, work } = asked
+    const now = new Date()
+    const whole = this.#renderer.render({ work, now })
     const before = work.kind === 'generate' ? (work.context ?? []) : []
     const limit = this.contextLength - 1 - before.length
-    const prompt = this.#template.render(messages)
-    if (surelyFits(prompt, limit)) return this.#complete(request, sampling, prompt)
-    const fitted = fitConversation(messages, limit, async (candidate) => {
-      const text = this.#template.render(candidate)
-      return { text, tokens: (await this.#completer.tokenize(text)).length }
-    })
-    return deferredStream(
-      fitted.then(
-        (text) => this.#complete(request, sampling, text),
-        (error: unknown) => failedStream(failureOf(error), this.load()),
-      ),
+    if (request.truncate === false || surelyFits(whole.prompt, limit)) return this.#answer(asked, whole)
+    const countTokens = async (prompt: string) => (await this.#completer.tokenize(prompt)).length
+    return this.#later(
+      this.#renderer.renderFitting({ work, now }, { limit, countTokens }).then((fitted) => this.#answer(asked, fitted)),
     )
   }
 
-  #complete(request: InferRequest, sampling: SamplingOptions, prompt: string): InferStream {
-    const { work, model, resume, shift = true, logprobs, renderOnly } = request
-    if (renderOnly === true) return renderedOnly(prompt, this.load())
-    const format = work.kind === 'generate' || work.kind === 'chat' ? work.format : undefined
-    const completion: CompletionRequest = {
-      model,
-      prompt,
-      before: work.kind === 'generate' ? (work.context ?? []) : [],
-      sampling,
-      resume: resume?.tokens ?? [],
-      grammarFrom: 0,
-      shift,
-      images: [],
-      ...(format === undefined ? {} : { format }),
-      ...(logprobs === undefined ? {} : { logprobs }),
-    }
-    return this.#completer.complete(completion)
+  #later(coming: Promise<InferStream>): InferStream {
+    return deferredStream(coming.catch((error: unknown) => failedStream(failureOf(error), this.load())))
   }
+
+  #answer(asked: Asked, rendered: Rendered): InferStream {
+    const { request, work } = asked
+    if (request.renderOnly === true) return renderedOnly(rendered, this.load())
+    const reading = this.#reading(work, rendered)
+    const resume = request.resume?.tokens ?? []
+    const tags = reading === undefined ? undefined : tagsRead(reading)
+    const complete = (tokens: readonly number[], formatFrom: number | undefined, again: boolean): InferStream =>
+      this.#completer.complete(completionOf(asked, rendered, { tokens, formatFrom, again, tags }))
+    if (reading === undefined) return complete(resume, work.format === undefined ? undefined : 0, false)
+    const parser = createAnswerParser(reading)
+    const read = (formatFrom: number) =>
+      promptedAnswer({ parser, format: work.format, resume, formatFrom, start: complete })
+    return resume.length === 0 ? read(0) : this.#later(this.#readAlready(parser, resume).then(read))
+  }
+
+  /** Brings the parser to where an interrupted answer stopped; with which of its tokens a format begins. */
+  async #readAlready(parser: AnswerParser, tokens: readonly number[]): Promise<number> {
+    let formatFrom = 0
+    for (const [index, token] of tokens.entries()) {
+      if (parser.thinks) formatFrom = index + 1
+      parser.push(await this.#completer.detokenize([token]))
+    }
+    return formatFrom
+  }
+
+  /** How the answer is to be read; undefined: all that the model says is the answer, as it is. */
+  #reading(work: ConversationWork, { answer }: Rendered): AnswerParserInit | undefined {
+    if (work.kind === 'generate' && work.raw) return undefined
+    const tools: readonly Tool[] = work.kind === 'chat' ? (work.tools ?? []) : []
+    const { calls, thinking } = this.#style(answer)
+    const thoughts = isThinking(work.think) ? thinking : undefined
+    const isWrapped = calls === 'harmony' || calls === 'cohere'
+    if (tools.length === 0 && thoughts === undefined && !isWrapped) return undefined
+    return {
+      tools,
+      ...(calls === undefined ? {} : { calls }),
+      ...(thoughts === undefined ? {} : { thinking: { ...thoughts, started: answer.startsThinking } }),
+      random: Math.random,
+    }
+  }
+
+  #style({ parser, thinkingTags, toolTag }: Rendered['answer']): Omit<AnswerStyle, 'calls'> & {
+    readonly calls?: AnswerStyle['calls'] | { readonly tag: string }
+  } {
+    const named = parser === undefined ? undefined : styleOfParser(parser)
+    if (named !== undefined) return named
+    const template = this.#completer.vocabulary.chatTemplate
+    if (this.#renderer.choice.way !== 'jinja' || template === undefined) {
+      return { calls: { tag: toolTag }, ...(thinkingTags === undefined ? {} : { thinking: thinkingTags }) }
+    }
+    const tags = thinkingTagsOf(template)
+    return { calls: callFormatOf(template), ...(tags === undefined ? {} : { thinking: tags }) }
+  }
+}
+
+/** A model that can think does so unless it is told not to. */
+const isThinking = (think: Think | undefined): boolean => think !== false
+
+interface Part {
+  readonly tokens: readonly number[]
+  readonly formatFrom: number | undefined
+  readonly again: boolean
+  /** What the parser of the answer must see. */
+  readonly tags: readonly string[] | undefined
+}
+
+function completionOf(
+  { request, work, sampling }: Asked,
+  { prompt, images }: Rendered,
+  { tokens, formatFrom, again, tags }: Part,
+): CompletionRequest {
+  const { model, shift = true, logprobs } = request
+  return {
+    model,
+    prompt,
+    before: work.kind === 'generate' ? (work.context ?? []) : [],
+    sampling,
+    resume: tokens,
+    grammarFrom: formatFrom ?? 0,
+    shift,
+    images,
+    again,
+    ...(tags === undefined ? {} : { tags }),
+    ...(work.format === undefined || formatFrom === undefined ? {} : { format: work.format }),
+    ...(logprobs === undefined ? {} : { logprobs }),
+  }
+}
+
+function rendererOf({ vocabulary }: Completer, model: ModelFile): Renderer {
+  const { name, system, messages, families, renderer, parser, template } = model
+  const { chatTemplate, ...tokens } = vocabulary
+  return createRenderer({
+    ...tokens,
+    name: name.replace(/^.*\//, '').replace(/:.*$/, ''),
+    ...(system === undefined ? {} : { system }),
+    ...(messages === undefined ? {} : { messages }),
+    ...(families === undefined ? {} : { families }),
+    ...(renderer === undefined ? {} : { renderer }),
+    ...(parser === undefined ? {} : { parser }),
+    ...(template === undefined ? {} : { goTemplate: template }),
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+  })
 }
 
 /** A token is at least one byte; the model may add one of its own at either end. */

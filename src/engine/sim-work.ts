@@ -1,9 +1,9 @@
 /** What one simulated request produces, step by step. No time, no channel. */
 import type { TokenLogprob } from '../../protocols/chat.ts'
 import type { FailureCode, InferFrame } from '../../protocols/infer.ts'
+import { fitPrompt, promptTooLong } from '../prompt/truncation.ts'
 import { Answer } from './answer.ts'
 import type { CompletionRequest, EmbeddingRequest } from './completer.ts'
-import { fitPrompt, promptTooLong } from './conversation.ts'
 import { scriptedAnswer, simInstance } from './sim-script.ts'
 import { hashText, simAnswerLength, simScriptTokens, simTextOf, simToken, simVector, tokenizeSim } from './sim-text.ts'
 import { EmbeddingError, inputTooLong, shapeVector } from './vector.ts'

@@ -35,8 +35,12 @@ export interface RenderRequest {
   readonly work: ConversationWork
   /** What dates in templates mean. */
   readonly now: Date
-  /** How to make a chat fit; absent: it is rendered whole. */
-  readonly fit?: { readonly limit: number; readonly countTokens: (prompt: string) => number }
+}
+
+/** What a prompt must not exceed, and how its tokens are counted. */
+export interface Fit {
+  readonly limit: number
+  readonly countTokens: (prompt: string) => Promise<number>
 }
 
 /** What a parser must know to read the answer. */
@@ -62,8 +66,10 @@ export interface Rendered {
 export interface Renderer {
   readonly capabilities: Capabilities
   readonly choice: Choice
-  /** @throws PromptError */
+  /** The whole conversation. @throws PromptError */
   render(request: RenderRequest): Rendered
+  /** Without as many of the oldest messages as it takes to fit. Rejects with a PromptError, or as `countTokens` does. */
+  renderFitting(request: RenderRequest, fit: Fit): Promise<Rendered>
 }
 
 /** Templates that cannot be read are no reason to refuse a model: requests that need them are refused. */
@@ -104,12 +110,25 @@ class ModelRenderer implements Renderer {
   render(request: RenderRequest): Rendered {
     const { work } = request
     if (work.kind === 'generate' && work.raw) return this.#rendered(work.prompt, work.images ?? [], '')
-    const own = work.kind === 'generate' && work.template ? goRenderer(work.template) : undefined
-    if (work.kind === 'generate' && work.prompt !== '' && work.suffix) return this.#insert(work, own, request.now)
+    if (isInsert(work)) return this.#insert(work, request.now)
+    return this.#converse(request, this.#messages(work))
+  }
+
+  async renderFitting(request: RenderRequest, { limit, countTokens }: Fit): Promise<Rendered> {
+    const { work } = request
+    if (work.kind === 'generate' && (work.raw || isInsert(work))) return this.render(request)
+    const kept = await fitConversation(this.#messages(work), limit, async (candidate) => {
+      const { prompt, images } = this.#converse(request, candidate)
+      return (await countTokens(prompt)) + images.length * tokensPerImage
+    })
+    return this.#converse(request, kept)
+  }
+
+  #converse({ work, now }: RenderRequest, conversation: readonly ChatMessage[]): Rendered {
+    const own = ownTemplate(work)
     const think = work.think ?? (this.capabilities.thinking ? true : undefined)
-    const kept = this.#fit(this.#messages(work), request, think, own)
-    const { messages, images } = withImageMarkers(kept)
-    const prompt = this.#prompt(this.#turn(messages, work, think, request.now), own)
+    const { messages, images } = withImageMarkers(conversation)
+    const prompt = this.#prompt(this.#turn(messages, work, think, now), own)
     const last = messages.at(-1)
     const prefill = last?.role === 'assistant' && prompt.endsWith(last.content) ? last.content : ''
     return this.#rendered(prompt, images, prefill, own)
@@ -125,20 +144,8 @@ class ModelRenderer implements Renderer {
     return { messages, tools: work.kind === 'chat' ? (work.tools ?? []) : [], think, now }
   }
 
-  #fit(
-    messages: readonly ChatMessage[],
-    { work, fit, now }: RenderRequest,
-    think: Think | undefined,
-    own: GoRenderer | undefined,
-  ): readonly ChatMessage[] {
-    if (fit === undefined) return messages
-    return fitConversation(messages, fit.limit, (kept) => {
-      const images = kept.reduce((count, message) => count + (message.images?.length ?? 0), 0)
-      return fit.countTokens(this.#prompt(this.#turn(kept, work, think, now), own)) + images * tokensPerImage
-    })
-  }
-
-  #insert(work: Extract<ConversationWork, { kind: 'generate' }>, own: GoRenderer | undefined, now: Date): Rendered {
+  #insert(work: GenerateWork, now: Date): Rendered {
+    const own = ownTemplate(work)
     const renderer = own ?? this.#go
     if (renderer?.facts.insert !== true) throw new PromptError('conversation', 'the template has no place for a suffix')
     const turn = this.#turn([], work, work.think, now)
@@ -171,6 +178,18 @@ class ModelRenderer implements Renderer {
       },
     }
   }
+}
+
+type GenerateWork = Extract<ConversationWork, { kind: 'generate' }>
+
+/** Whether an answer is wanted between two texts. */
+function isInsert(work: ConversationWork): work is GenerateWork {
+  return work.kind === 'generate' && work.prompt !== '' && (work.suffix ?? '') !== ''
+}
+
+/** The template that a request brings. @throws PromptError */
+function ownTemplate(work: ConversationWork): GoRenderer | undefined {
+  return work.kind === 'generate' && work.template ? goRenderer(work.template) : undefined
 }
 
 /** What Ollama does without a template. */

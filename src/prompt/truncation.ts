@@ -9,17 +9,17 @@ export const tokensPerImage = 768
  * stays, and a tool's answer never without the call that it answers. A search by halves: a thousand messages are
  * counted about ten times.
  */
-export function fitConversation(
+export async function fitConversation(
   messages: readonly ChatMessage[],
   limit: number,
-  count: (messages: readonly ChatMessage[]) => number,
-): readonly ChatMessage[] {
-  if (messages.length < 2 || count(messages) <= limit) return messages
+  count: (messages: readonly ChatMessage[]) => Promise<number>,
+): Promise<readonly ChatMessage[]> {
+  if (messages.length < 2 || (await count(messages)) <= limit) return messages
   let tooEarly = 0
   let enough = messages.length - 1
   while (enough - tooEarly > 1) {
     const middle = Math.floor((tooEarly + enough) / 2)
-    if (count(keptFrom(messages, middle)) <= limit) enough = middle
+    if ((await count(keptFrom(messages, middle))) <= limit) enough = middle
     else tooEarly = middle
   }
   return keptFrom(messages, enough)
@@ -40,16 +40,26 @@ function startOfToolBlock(messages: readonly ChatMessage[], index: number): numb
 }
 
 /**
- * A prompt that is longer than the context, without its middle: the first `keep` tokens stay, and of the rest the last, so
- * that half of what is not kept is free for the answer.
+ * A prompt that leaves room for one token of an answer. One that does not fit loses its middle: the first `keep` tokens
+ * stay (-1: as many as can), and of the rest the last, so that half of what is not kept is free for the answer.
+ * @param keep undefined: nothing may be cut
+ * @returns undefined where it does not fit and may not be cut
  */
-export function cutMiddle(tokens: readonly number[], limit: number, keep: number): readonly number[] {
-  if (tokens.length <= limit) return tokens
-  const kept = Math.min(keep < 0 ? tokens.length : keep, limit - 1)
-  const target = limit - Math.max(Math.floor((limit - kept) / 2), 1)
-  const head = Math.min(kept, target)
-  return [...tokens.slice(0, head), ...tokens.slice(tokens.length - (target - head))]
+export function fitPrompt(
+  tokens: readonly number[],
+  contextTokens: number,
+  keep: number | undefined,
+): readonly number[] | undefined {
+  if (tokens.length < contextTokens) return tokens
+  if (keep === undefined) return undefined
+  const kept = Math.max(0, Math.min(keep < 0 ? tokens.length : keep, contextTokens - 2))
+  const length = contextTokens - Math.max(Math.floor((contextTokens - kept) / 2), 1)
+  return [...tokens.slice(0, kept), ...tokens.slice(tokens.length - (length - kept))]
 }
+
+/** Ollama's words for a prompt that does not fit. */
+export const promptTooLong =
+  'the prompt is longer than the context length currently available to the model; shorten the prompt, or load the model with a larger context (num_ctx)'
 
 /** The prompt without the mark for its beginning, where the tokenizer adds it. */
 export function withoutBos(prompt: string, bosToken: string, addsBos: boolean): string {

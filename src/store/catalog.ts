@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { ModelCatalog, ModelFile } from '../../actors/model-catalog.ts'
 import { displayName, fullName, type ModelName, parseModelName, sameName } from '../../protocols/model-name.ts'
 import type { HeldModel } from '../../protocols/report.ts'
+import { capabilitiesOf } from './capabilities.ts'
 import { copyManifest, removeModel } from './change.ts'
 import { GgufMemory } from './gguf.ts'
 import { importGguf } from './import.ts'
@@ -50,6 +51,10 @@ interface Remembered {
   readonly digest: string
   readonly manifest: Manifest
   readonly config: Config
+  /** The template layer. */
+  readonly goTemplate: string | undefined
+  /** Worked out once: it takes reading the templates. */
+  capabilities?: readonly string[]
 }
 
 class FolderCatalog implements Catalog {
@@ -225,13 +230,16 @@ class FolderCatalog implements Catalog {
     const blob = blobPath(this.#layout, layer.digest)
     const facts = await this.#memory.facts(blob)
     remembered.set(path, entry)
-    const { digest, manifest, config } = entry
-    return { name, digest, manifest, config, facts, path: blob, modifiedAtMs: Number(status.mtimeMs) }
+    entry.capabilities ??= capabilitiesOf({ ...entry, facts })
+    const { digest, manifest, config, capabilities } = entry
+    return { name, digest, manifest, config, capabilities, facts, path: blob, modifiedAtMs: Number(status.mtimeMs) }
   }
 
   async #readFiles(path: string): Promise<Omit<Remembered, 'name' | 'stamp'>> {
     const { manifest, digest } = await readManifest(path)
-    return { manifest, digest, config: await readConfig(blobPath(this.#layout, manifest.config.digest)) }
+    const config = await readConfig(blobPath(this.#layout, manifest.config.digest))
+    const [goTemplate] = await readTexts(manifest, 'template', (layer) => blobPath(this.#layout, layer))
+    return { manifest, digest, config, goTemplate }
   }
 
   async #checkBlobs(manifest: Manifest): Promise<void> {

@@ -41,7 +41,7 @@ export async function showModel(
     ...(messages.length > 0 ? { messages } : {}),
     model_info: details?.modelInfo ?? facts.modelInfo,
     ...(details === undefined ? {} : { tensors: details.tensors }),
-    capabilities: facts.capabilities,
+    capabilities: model.capabilities,
     modified_at: localTime(model.modifiedAtMs),
   }
 }

@@ -11,6 +11,8 @@ export interface StoredModel {
   readonly manifest: Manifest
   readonly config: Config
   readonly facts: GgufFacts
+  /** What it can do, by Ollama's words. */
+  readonly capabilities: readonly string[]
   /** The GGUF blob. */
   readonly path: string
   /** When the manifest was written, milliseconds since 1970. */
@@ -27,7 +29,7 @@ export function heldModel(model: StoredModel): HeldModel {
     details: detailsOf(model),
     contextLength: facts.contextLength,
     embeddingLength: facts.embeddingLength,
-    capabilities: facts.capabilities,
+    capabilities: model.capabilities,
   }
 }
 

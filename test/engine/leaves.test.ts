@@ -1,7 +1,6 @@
 import os from 'node:os'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fitConversation, fitPrompt, messagesOf } from '../../src/engine/conversation.ts'
 import { defaultThreads } from '../../src/engine/drivers.ts'
 import { OptionError, resolveOptions } from '../../src/engine/options.ts'
 import { chooseSlot, commonPrefix } from '../../src/engine/slot-choice.ts'
@@ -56,67 +55,6 @@ describe('the choice of a slot', () => {
   it('counts the tokens that two lists share', () => {
     expect(commonPrefix([1, 2, 3], [1, 2, 4, 5])).toBe(2)
     expect(commonPrefix([], [1])).toBe(0)
-  })
-})
-
-describe('a conversation', () => {
-  const user = (content: string) => ({ role: 'user', content })
-
-  it('begins with the system message of the request, else with that of the model', () => {
-    const chat = (messages: { role: string; content: string }[]) => ({ kind: 'chat', messages }) as const
-    expect(messagesOf(chat([user('a')]), 'be kind')[0]).toEqual({ role: 'system', content: 'be kind' })
-    const own = [{ role: 'system', content: 'be brief' }, user('a')]
-    expect(messagesOf(chat(own), 'be kind')).toEqual(own)
-    const generate = { kind: 'generate', prompt: 'a', system: 'be brief', raw: false } as const
-    expect(messagesOf(generate, 'be kind')).toEqual(own)
-    expect(messagesOf({ ...generate, system: '' }, 'be kind')).toEqual([user('a')])
-  })
-
-  it('loses as few of its oldest messages as fit the limit, never a system message nor the last', async () => {
-    const text = (messages: readonly { content: string }[]) => messages.map(({ content }) => content).join('')
-    const render = async (messages: readonly { content: string }[]) => {
-      return { text: text(messages), tokens: text(messages).length }
-    }
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 40 }),
-        fc.integer({ min: 1, max: 99 }),
-        async (sizes, limit) => {
-          const messages = [{ role: 'system', content: '1' }, ...sizes.map((size) => user('2'.repeat(size))), user('3')]
-          let kept = [...sizes]
-          while (kept.length > 0 && kept.reduce((sum, size) => sum + size, 2) > limit) kept = kept.slice(1)
-          const expected = text([{ content: '1' }, ...kept.map((size) => user('2'.repeat(size))), user('3')])
-          expect(await fitConversation(messages, limit, render)).toBe(expected)
-        },
-      ),
-    )
-  })
-})
-
-describe('a prompt that is longer than the context', () => {
-  const tokens = Array.from({ length: 100 }, (_, at) => at)
-
-  it('keeps its beginning and its end, and leaves half of what is not kept for the answer', () => {
-    const cut = fitPrompt(tokens, 40, 4)
-    expect(cut).toHaveLength(40 - 18)
-    expect(cut?.slice(0, 5)).toEqual([0, 1, 2, 3, 82])
-    expect(cut?.at(-1)).toBe(99)
-  })
-
-  it('is not cut where it fits, and nothing where it may not be', () => {
-    expect(fitPrompt(tokens, 101, undefined)).toBe(tokens)
-    expect(fitPrompt(tokens, 100, undefined)).toBeUndefined()
-  })
-
-  it('always leaves room for one token, whatever is to be kept', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 2, max: 200 }), fc.nat(300), (contextTokens, keep) => {
-        const cut = fitPrompt(tokens, contextTokens, keep) ?? []
-        expect(cut.length).toBeLessThan(contextTokens)
-        expect(cut.length).toBeGreaterThan(0)
-        expect(cut.at(-1)).toBe(99)
-      }),
-    )
   })
 })
 

@@ -47,7 +47,7 @@ describe('the llama driver with the test model', () => {
   it('puts the system message of the model first, unless the request brings one', async () => {
     const named = await start({ slots: 1 }, { ...tiny, system: 'You are Bruno the Robot.' })
     const { text } = await collect(named.infer(request(ask('What is your name?'))))
-    const generate = { kind: 'generate', prompt: 'What is your name?', raw: false, system: '' } as const
+    const generate = { kind: 'generate', prompt: 'What is your name?', raw: false, system: 'Be brief.' } as const
     const other = await collect(named.infer(request(generate)))
     await named.close()
     expect(text).toMatch(/^My name is Bru/)

@@ -1,66 +1,71 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ChatMessage } from '../../protocols/chat.ts'
-import { cutMiddle, fitConversation, withoutBos } from '../../src/prompt/truncation.ts'
+import { fitConversation, fitPrompt, withoutBos } from '../../src/prompt/truncation.ts'
 
 const message = (role: string, content: string): ChatMessage => ({ role, content })
-const count = (messages: readonly ChatMessage[]) => messages.reduce((sum, { content }) => sum + content.length, 0)
-const contents = (messages: readonly ChatMessage[], limit: number) =>
-  fitConversation(messages, limit, count).map(({ content }) => content)
+const count = async (messages: readonly ChatMessage[]) => messages.reduce((sum, { content }) => sum + content.length, 0)
+const contents = async (messages: readonly ChatMessage[], limit: number) =>
+  (await fitConversation(messages, limit, count)).map(({ content }) => content)
 
 describe('a conversation that does not fit', () => {
   const talk = [message('system', 'ss'), message('user', 'aa'), message('assistant', 'bb'), message('user', 'cc')]
 
-  it('loses as few of its oldest messages as it takes; system and the last stay', () => {
-    expect(contents(talk, 8)).toEqual(['ss', 'aa', 'bb', 'cc'])
-    expect(contents(talk, 7)).toEqual(['ss', 'bb', 'cc'])
-    expect(contents(talk, 5)).toEqual(['ss', 'cc'])
-    expect(contents(talk, 1)).toEqual(['ss', 'cc'])
+  it('loses as few of its oldest messages as it takes; system and the last stay', async () => {
+    expect(await contents(talk, 8)).toEqual(['ss', 'aa', 'bb', 'cc'])
+    expect(await contents(talk, 7)).toEqual(['ss', 'bb', 'cc'])
+    expect(await contents(talk, 5)).toEqual(['ss', 'cc'])
+    expect(await contents(talk, 1)).toEqual(['ss', 'cc'])
   })
 
-  it('keeps the call that a tool answers', () => {
+  it('keeps the call that a tool answers', async () => {
     const caller = { ...message('assistant', 'ff'), toolCalls: [{ id: 'c', index: 0, name: 'f', arguments: {} }] }
     const tooled = [message('user', 'aa'), caller, message('tool', 'rr'), message('tool', 'tt')]
-    expect(contents(tooled, 2)).toEqual(['ff', 'rr', 'tt'])
+    expect(await contents(tooled, 2)).toEqual(['ff', 'rr', 'tt'])
   })
 
-  it('loses exactly what a search from the front finds', () => {
+  it('loses exactly what a search from the front finds', async () => {
     const role = fc.constantFrom('system', 'user', 'assistant', 'tool')
     const messages = fc.array(fc.record({ role, content: fc.string({ minLength: 1, maxLength: 9 }) }), {
       minLength: 1,
       maxLength: 12,
     })
-    fc.assert(
-      fc.property(messages, fc.nat(60), (all, limit) => {
+    await fc.assert(
+      fc.asyncProperty(messages, fc.nat(60), async (all, limit) => {
         const kept = [...all.keys()].map((start) =>
           all.filter(({ role }, index) => index >= start || role === 'system'),
         )
-        const expected = kept.find((candidate) => count(candidate) <= limit) ?? kept.at(-1)
-        expect(fitConversation(all, limit, count)).toEqual(expected)
+        const counts = await Promise.all(kept.map(count))
+        const expected = kept.find((_, index) => (counts[index] ?? 0) <= limit) ?? kept.at(-1)
+        expect(await fitConversation(all, limit, count)).toEqual(expected)
       }),
     )
   })
 })
 
 describe('a prompt that does not fit', () => {
-  it('loses its middle, so that half of what is not kept is free', () => {
-    const tokens = [...Array(100).keys()]
-    expect(cutMiddle(tokens, 100, 4)).toEqual(tokens)
-    const cut = cutMiddle(tokens, 20, 4)
-    expect(cut).toEqual([0, 1, 2, 3, 92, 93, 94, 95, 96, 97, 98, 99])
-    expect(cutMiddle(tokens, 4, 50)).toEqual([0, 1, 2])
+  const tokens = [...Array(100).keys()]
+
+  it('keeps its beginning and its end, and leaves half of what is not kept for the answer', () => {
+    const cut = fitPrompt(tokens, 40, 4)
+    expect(cut).toHaveLength(40 - 18)
+    expect(cut?.slice(0, 5)).toEqual([0, 1, 2, 3, 82])
+    expect(cut?.at(-1)).toBe(99)
   })
 
-  it('never has more tokens than the context has room for', () => {
+  it('is not cut where it fits, and nothing where it may not be', () => {
+    expect(fitPrompt(tokens, 101, undefined)).toBe(tokens)
+    expect(fitPrompt(tokens, 100, undefined)).toBeUndefined()
+  })
+
+  it('always leaves room for one token, whatever is to be kept', () => {
     fc.assert(
-      fc.property(
-        fc.nat(200),
-        fc.integer({ min: 4, max: 100 }),
-        fc.integer({ min: -1, max: 150 }),
-        (length, limit, keep) => {
-          expect(cutMiddle([...Array(length).keys()], limit, keep).length).toBeLessThanOrEqual(limit)
-        },
-      ),
+      fc.property(fc.integer({ min: 2, max: 200 }), fc.integer({ min: -1, max: 300 }), (contextTokens, keep) => {
+        const cut = fitPrompt(tokens, contextTokens, keep) ?? []
+        expect(cut.length).toBeLessThan(contextTokens)
+        expect(cut.length).toBeGreaterThan(0)
+        expect(cut.at(-1)).toBe(99)
+      }),
     )
   })
 

@@ -33,6 +33,7 @@ export function completionBody(request: CompletionRequest, prompt: readonly numb
     stream: true,
     return_tokens: true,
     return_progress: true,
+    ...(request.tags === undefined ? {} : { preserved_tokens: request.tags }),
     ...(logprobs === undefined ? {} : { n_probs: Math.max(1, logprobs) }),
     ...(format === undefined ? {} : { grammar: format === 'json' ? jsonObjectGrammar : schemaGrammar(format) }),
   }

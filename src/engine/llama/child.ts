@@ -37,7 +37,7 @@ function onMessage(message: ParentMessage): void {
       send({ kind: 'tokenized', call: message.call, tokens: [...(model?.tokenize(message.text, true) ?? [])] })
       return
     case 'detokenize':
-      send({ kind: 'detokenized', call: message.call, text: model?.detokenize(message.tokens, []) ?? '' })
+      send({ kind: 'detokenized', call: message.call, text: model?.detokenize(message.tokens, [], true) ?? '' })
       return
   }
 }

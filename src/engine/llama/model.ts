@@ -35,7 +35,8 @@ export interface LoadedModel {
   readonly vocabulary: Vocabulary
   /** Text to tokens, with the model's beginning-of-text token where it wants one. */
   tokenize(text: string, atStart: boolean): readonly number[]
-  detokenize(tokens: readonly number[], before: readonly number[]): string
+  /** @param showsControl whether control tokens are text too */
+  detokenize(tokens: readonly number[], before: readonly number[], showsControl?: boolean): string
   /** The state of a new answer that must have this format. Rejects with a SchemaError where the schema is none. */
   grammar(format: Format): Promise<LlamaGrammarEvaluationState>
   /** Created when first asked for: most models are never asked. */
@@ -74,7 +75,8 @@ export async function loadModel(init: LoadMessage, onProgress: (fraction: number
     vramBytes: llama.gpu === false ? 0 : model.memoryUsage.vram,
     vocabulary: vocabularyOf(model),
     tokenize: (text, atStart) => tokenize(model, text, atStart),
-    detokenize: (tokens, before) => model.detokenize(tokens as Token[], false, before as Token[]),
+    detokenize: (tokens, before, showsControl = false) =>
+      model.detokenize(tokens as Token[], showsControl, before as Token[]),
     grammar: async (format) => {
       const grammar = format === 'json' ? jsonObjectGrammar : schemaGrammar(format)
       const parsed = await llama.createGrammar({ grammar }).catch((error: Error) => {

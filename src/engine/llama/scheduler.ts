@@ -6,8 +6,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { LlamaGrammarEvaluationState, Token } from 'node-llama-cpp'
 import type { InferFrame } from '../../../protocols/infer.ts'
+import { fitPrompt, promptTooLong } from '../../prompt/truncation.ts'
 import { Answer } from '../answer.ts'
-import { fitPrompt, promptTooLong } from '../conversation.ts'
 import { SchemaError } from '../grammar/json-schema.ts'
 import { chooseSlot, commonPrefix } from '../slot-choice.ts'
 import { EmbeddingError } from '../vector.ts'
@@ -186,7 +186,7 @@ export class Scheduler {
       sampling: work.sampling,
       contextTokens: model.contextTokens,
       shift: work.shift,
-      detokenize: model.detokenize,
+      detokenize: (tokens, before) => model.detokenize(tokens, before, work.tags !== undefined),
       monotonicMs: () => performance.now(),
     })
     // The last token is always evaluated: its result is the first token of the answer.

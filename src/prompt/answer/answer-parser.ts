@@ -47,6 +47,18 @@ export function createAnswerParser(init: AnswerParserInit): AnswerParser {
   return stage === undefined && thinking === undefined ? plain : new Staged(thinking, stage)
 }
 
+/** The tags that tell the parts of an answer apart: an engine must show them, also where they are control tokens. */
+export function tagsRead({ calls, thinking }: Pick<AnswerParserInit, 'calls' | 'thinking'>): readonly string[] {
+  const tags = thinking === undefined ? [] : [thinking.open, thinking.close]
+  if (typeof calls === 'object') return [...tags, calls.tag]
+  if (calls === undefined) return tags
+  const format = callFormats[calls]
+  if (format.kind === 'messages') return [...tags, ...format.starts, format.headerEnd, ...format.ends]
+  return [...tags, ...format.silent, ...format.blocks.flatMap(({ open, close }) => [open, ...close])].filter(
+    (tag) => tag !== '',
+  )
+}
+
 function stageFor(how: AnswerParserInit['calls'], format: CallFormat | undefined, calls: Calls): Stage | undefined {
   if (format?.kind === 'blocks') {
     return calls.offered || format.silent.length > 0 ? new BlockParser(format, calls) : undefined

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { contextFor, estimateMemory, type ModelShape, memoryRefusal } from '../../../src/engine/llama/memory.ts'
 import { parseChildMessage } from '../../../src/engine/llama/messages.ts'
-import { PromptError, PromptTemplate } from '../../../src/engine/prompt-template.ts'
 
 const gibibyte = 2 ** 30
 
@@ -36,34 +35,6 @@ describe('the memory estimate', () => {
     expect(contextFor(eight, 200_000)).toBe(131_072)
     expect(contextFor(eight, 4096)).toBe(4096)
     expect(contextFor({ ...eight, trainedContextTokens: 0 }, 4096)).toBe(4096)
-  })
-})
-
-describe('the prompt', () => {
-  const messages = [{ role: 'user', content: 'Hi' }]
-  const init = { bosToken: '<s>', eosToken: '</s>' }
-
-  it("is the model's template with its tokens and the assistant's turn opened", () => {
-    const template =
-      '{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}'
-    expect(new PromptTemplate({ ...init, template }).render(messages)).toBe('<s>[user]Hi</s>[assistant]')
-  })
-
-  it('is the contents alone without a template', () => {
-    expect(new PromptTemplate({ ...init, template: undefined }).render([...messages, ...messages])).toBe('HiHi')
-  })
-
-  it('is an error of the conversation when the template refuses it, and of the template when that cannot be read', () => {
-    const faultOf = (template: string): string => {
-      try {
-        new PromptTemplate({ ...init, template }).render(messages)
-      } catch (error) {
-        if (error instanceof PromptError) return `${error.fault}: ${error.message}`
-      }
-      return 'none'
-    }
-    expect(faultOf("{{ raise_exception('roles must alternate') }}")).toMatch(/^conversation: .*roles must alternate/)
-    expect(faultOf('{% for m in %}')).toMatch(/^template: .*cannot be read/)
   })
 })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type PeerHello, peerMachine } from '../../actors/peer.ts'
+import type { Pace } from '../../actors/suspicion.ts'
 import type { Message } from '../../protocols/ref.ts'
 import { fromPromise } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
@@ -14,9 +15,9 @@ const hello = (rest: Partial<PeerHello> = {}): PeerHello => ({
   name: 'host-p',
   software: '0.0.0',
   boot: 7,
+  incarnation: 7,
   answer: true,
   addresses: ['/at/p'],
-  peers: [],
   report: reportOf('p'),
   ...rest,
 })
@@ -40,7 +41,7 @@ class Bench {
   /** Frames that left for the peer. */
   sent = 0
 
-  constructor({ linked = false }: { linked?: boolean } = {}) {
+  constructor({ linked = false, pace = 'mesh' }: { linked?: boolean; pace?: Pace } = {}) {
     const dial = fromPromise<void, { node: string; addresses: readonly string[] }>(
       ({ input: { addresses } }) =>
         new Promise((resolve, reject) => {
@@ -64,7 +65,7 @@ class Bench {
         return true
       },
     })
-    const input = { node: 'p', addresses: ['/at/p'], linked, reportVersion: 3 }
+    const input = { node: 'p', addresses: ['/at/p'], linked, self: { incarnation: 1, reportVersion: 3, pace } }
     const peer = { id: 'p', logic, input }
     this.runtime.spawn(
       supervisor('node', { children: [this.membership.spec, supervisor('peers', { children: [peer] })] }),
@@ -95,7 +96,7 @@ class Bench {
   /** Heartbeats for so long. */
   async beat(forMs: number): Promise<void> {
     for (let ms = 0; ms < forMs; ms += 500) {
-      this.tell({ type: 'peer.heartbeat', sequence: ms, reportVersion: 1 })
+      this.tell({ type: 'peer.heartbeat', incarnation: 7, reportVersion: 1, kind: 'beat' })
       await this.run(500)
     }
   }
@@ -197,7 +198,7 @@ describe('a peer that was found', () => {
 describe('a healthy peer', () => {
   it('hears our heartbeat twice a second, with the version of our report', async () => {
     const bench = await Bench.healthy()
-    bench.tell({ type: 'report.published', version: 9 })
+    bench.tell({ type: 'peer.self', self: { incarnation: 1, reportVersion: 9, pace: 'mesh' } })
     const before = bench.sent
     await bench.beat(10_000)
     expect(bench.sent - before).toBeGreaterThanOrEqual(19)
@@ -212,7 +213,7 @@ describe('a healthy peer', () => {
     expect(bench.state).toMatch(/^healthy/)
     await bench.run(600)
     expect(bench.state).toMatch(/^suspect/)
-    bench.tell({ type: 'peer.heartbeat', sequence: 1, reportVersion: 1 })
+    bench.tell({ type: 'peer.heartbeat', incarnation: 7, reportVersion: 1, kind: 'beat' })
     await bench.run()
     expect(bench.state).toMatch(/^healthy/)
     expect(bench.declaredDown).toEqual([])

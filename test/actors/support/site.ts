@@ -45,6 +45,8 @@ export interface SiteInit {
   readonly join?: readonly NodeId[]
   readonly models?: readonly HeldModel[]
   readonly sim?: SimOptions
+  /** Default: by the world's clock. */
+  readonly life?: number
 }
 
 /** One request as its client sees it. */
@@ -81,7 +83,7 @@ export class Site {
     this.node = node
     this.#init = init
     this.models = init.models ?? []
-    this.runtime = new Runtime(node, lan.world)
+    this.runtime = new Runtime(node, lan.world, init.life)
     this.#startedMs = lan.world.monotonicMs()
     const { world } = lan
     this.#engines = new Engines({

@@ -9,8 +9,6 @@ import { assign, machineOptions, setup } from '../src/runtime/logic.ts'
 
 /** A report is gossiped at most this often. */
 const publishMs = 2000
-/** Versions in one millisecond: a report that changes faster runs ahead of the clock and stays in order. */
-const versionsPerMs = 1000
 
 export interface ReporterInput {
   /** The report at the start: nothing held, nothing loaded. */
@@ -46,10 +44,6 @@ function changeOf(event: ReporterEvent): Partial<NodeReport> {
   }
 }
 
-/** Follows the clock, so that an incarnation that knows nothing of the one before still says something newer. */
-const nextVersion = ({ report }: ReporterContext, wallMs: number): number =>
-  Math.max(report.version + 1, Math.floor(wallMs) * versionsPerMs)
-
 const changed = { actions: ['change', 'tellMembership'] } as const
 
 export const reporterMachine = setup({
@@ -57,8 +51,9 @@ export const reporterMachine = setup({
   actions: {
     /** Provided: gossips the report. */
     publish: (_, _report: NodeReport) => {},
+    /** An id of this node rises over its lives, so that who knows nothing of the one before still says something newer. */
     change: assign(({ context, event, system }) => ({
-      report: { ...context.report, ...changeOf(event), version: nextVersion(context, here(system).wallMs()) },
+      report: { ...context.report, ...changeOf(event), version: here(system).nextId() },
     })),
     tellMembership: ({ context, system }) => {
       const { tell, local } = here(system)

@@ -1,18 +1,26 @@
-/** How the view of the cluster changes with what is heard: pure, one case per kind of news. */
+/** How the view of the cluster, and what is claimed of its nodes, change with what is heard: pure, one case per kind of news. */
 import type { NodeId } from '../protocols/ref.ts'
 import { pathOf } from '../protocols/ref.ts'
 import type { NodeReport } from '../protocols/report.ts'
 import { applyReport, type FullReport, type ReportDelta } from '../protocols/report-codec.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
+import { type Claim, isRumour, supersedes } from './claims.ts'
 import type { HealthResult } from './health-check.ts'
-import type { PeerHello, PeerNews } from './peer.ts'
+import type { PeerHello, PeerNews } from './peer-events.ts'
+import { type Pace, paceFor } from './suspicion.ts'
 import type { ClusterNode, ClusterView } from './view.ts'
 
 /** Nodes that one node knows; above it strangers are not added. */
 export const maxNodes = 1024
 
+/** The departed that are remembered, so that nobody who has not heard brings them back; the oldest are forgotten first. */
+export const maxTombstones = 1024
+/** For how long: a node that slept this long has itself given up everybody it knew. */
+export const tombstoneMs = 24 * 60 * 60 * 1000
+
 /** The supervisor of the peers' actors. */
 export const peersPath = 'node/peers'
+export const membershipPath = 'node/membership'
 
 export const peerPath = (node: NodeId): string => `${peersPath}/${node}`
 
@@ -21,6 +29,12 @@ export const hasDeparted = ({ exit }: ActorDown): boolean => exit.kind === 'norm
 
 /** The peer whose actor has this ref. */
 export const peerOf = (ref: string): NodeId => pathOf(ref).slice(peersPath.length + 1)
+
+/** One node in an exchange: what is claimed of it, its newest known report, and where it can be dialled. */
+export interface MemberRow extends Claim {
+  readonly version: number
+  readonly addresses: readonly string[]
+}
 
 export type RosterNews =
   | PeerNews
@@ -32,32 +46,57 @@ export type RosterNews =
   | { readonly type: 'report.own'; readonly report: NodeReport }
   | { readonly type: 'report.received'; readonly report: NodeReport }
   | { readonly type: 'report.gossiped'; readonly from: NodeId; readonly report: FullReport | ReportDelta }
+  /** What others say of the nodes that this one knows, and who has departed. */
+  | { readonly type: 'members.claims'; readonly claims: readonly Claim[] }
+  | { readonly type: 'self.raised'; readonly incarnation: number }
+
+/** What is claimed, and since when, in monotonic ms. */
+interface Held {
+  readonly claim: Claim
+  readonly sinceMs: number
+}
 
 export interface Roster {
   readonly self: NodeId
   readonly view: ClusterView
   /** The newest report that each node claims in its heartbeats, where it is newer than the one we hold. */
   readonly behind: ReadonlyMap<NodeId, number>
+  /** Of this node, of everybody in the view that was ever heard of, and of the departed. */
+  readonly claims: ReadonlyMap<NodeId, Held>
+  /** Claims that the last news changed in a way that others must hear. */
+  readonly rumours: readonly Claim[]
+  readonly pace: Pace
 }
 
-/** The roster after one piece of news; `wallMs` is when it was heard. */
-export function learn(roster: Roster, news: RosterNews, wallMs: number): Roster {
+/** The roster after one piece of news; `nowMs` is the monotonic time at which it was heard. */
+export function learn(roster: Roster, news: RosterNews, nowMs: number): Roster {
+  const before = roster.rumours.length === 0 ? roster : { ...roster, rumours: [] }
+  const after = changed(before, news, nowMs)
+  return after.view === roster.view ? after : withPace(after)
+}
+
+function changed(roster: Roster, news: RosterNews, nowMs: number): Roster {
   switch (news.type) {
     case 'peer.found':
-      return withPeer(roster, news.node, news.addresses)
+      return withPeer(roster, news.node, news.addresses, nowMs)
     case 'link.up':
-      return withPeer(roster, news.node, [])
+      return withPeer(roster, news.node, [], nowMs)
     case 'peer.state':
-      return withRow(roster, news.node, {
-        state: news.state,
-        ...(news.state === 'healthy' ? { lastSeenMs: wallMs } : {}),
-      })
+      return withState(roster, news, nowMs)
     case 'peer.greeted':
-      return withGreeting(roster, news.node, news.hello, wallMs)
+      return withGreeting(roster, news.node, news.hello, nowMs)
     case 'peer.alive':
-      return withHeartbeat(withRow(roster, news.node, { lastSeenMs: wallMs }), news.node, news.reportVersion)
+      return withHeartbeat(
+        withClaim(roster, aliveOf(news.node, news.incarnation), nowMs),
+        news.node,
+        news.reportVersion,
+      )
+    case 'peer.accused': {
+      const { node, incarnation, status } = news
+      return withClaim(roster, { node, incarnation, status }, nowMs)
+    }
     case 'peer.checked':
-      return news.ok ? withRow(roster, news.peer, { rttMs: news.latencyMs }) : roster
+      return withCheck(roster, news)
     case 'host.open':
       return withRow(roster, roster.self, { addresses: news.addresses })
     case 'report.own':
@@ -66,25 +105,101 @@ export function learn(roster: Roster, news: RosterNews, wallMs: number): Roster 
       return withReport(roster, news.report)
     case 'report.gossiped':
       return withGossip(roster, news.from, news.report)
+    case 'members.claims':
+      return news.claims.reduce((sum, claim) => withHearsay(sum, claim, nowMs), roster)
+    case 'self.raised':
+      return withClaim(roster, aliveOf(roster.self, news.incarnation), nowMs)
     case 'actor.down':
-      return hasDeparted(news) ? without(roster, peerOf(news.ref)) : roster
+      return hasDeparted(news) ? without(roster, peerOf(news.ref), nowMs) : roster
     case 'peer.greet':
       return roster
   }
 }
 
 /** The view at the start: this node alone. */
-export function aloneOn(self: NodeId): Roster {
-  return { self, view: new Map([[self, emptyRow(self, 'self', [])]]), behind: new Map() }
+export function aloneOn(self: NodeId, incarnation = 0): Roster {
+  const view = new Map([[self, emptyRow(self, 'self', [], 0)]])
+  const claims = new Map([[self, { claim: aliveOf(self, incarnation), sinceMs: 0 }]])
+  return { self, view, behind: new Map(), claims, rumours: [], pace: 'mesh' }
 }
 
-function emptyRow(node: NodeId, state: ClusterNode['state'], addresses: readonly string[]): ClusterNode {
-  return { node, state, addresses, report: undefined, rttMs: null, lastSeenMs: 0 }
+const aliveOf = (node: NodeId, incarnation: number): Claim => ({ node, incarnation, status: 'alive' })
+
+export const claimOf = (roster: Roster, node: NodeId): Claim | undefined => roster.claims.get(node)?.claim
+
+export const incarnationOf = (roster: Roster): number => claimOf(roster, roster.self)?.incarnation ?? 0
+
+export const versionOf = (roster: Roster, node: NodeId): number => roster.view.get(node)?.report?.version ?? 0
+
+/** The whole membership state, as two nodes exchange it; at most `maxRows` rows, this node's own first. */
+export function rowsOf(roster: Roster, maxRows: number, maxAddresses: number): MemberRow[] {
+  return [...roster.claims.values()].slice(0, maxRows).map(({ claim }) => ({
+    ...claim,
+    version: versionOf(roster, claim.node),
+    addresses: claim.status === 'departed' ? [] : (roster.view.get(claim.node)?.addresses ?? []).slice(0, maxAddresses),
+  }))
 }
 
-function withPeer(roster: Roster, node: NodeId, addresses: readonly string[]): Roster {
+function withPace(roster: Roster): Roster {
+  let live = 0
+  for (const { state } of roster.view.values())
+    if (state === 'self' || state === 'healthy' || state === 'suspect') live++
+  const pace = paceFor(live, roster.pace)
+  return pace === roster.pace ? roster : { ...roster, pace }
+}
+
+/** A claim that says more than the one that is held takes its place. */
+function withClaim(roster: Roster, claim: Claim, nowMs: number): Roster {
+  const known = claimOf(roster, claim.node)
+  if (!supersedes(claim, known)) return roster
+  const claims = new Map(roster.claims).set(claim.node, { claim, sinceMs: nowMs })
+  const rumours = isRumour(claim, known) ? [...roster.rumours, claim] : roster.rumours
+  return { ...roster, claims: claim.status === 'departed' ? withoutOldTombstones(claims, nowMs) : claims, rumours }
+}
+
+/** Of nodes that are not known here only the departed are noted: whoever lives is met first. Nobody tells this node about itself. */
+function withHearsay(roster: Roster, claim: Claim, nowMs: number): Roster {
+  const isKnown = roster.view.has(claim.node) || roster.claims.has(claim.node)
+  if (claim.node === roster.self || (!isKnown && claim.status !== 'departed')) return roster
+  return withClaim(roster, claim, nowMs)
+}
+
+function withoutOldTombstones(claims: Map<NodeId, Held>, nowMs: number): Map<NodeId, Held> {
+  const tombstones = [...claims].filter(([, { claim }]) => claim.status === 'departed')
+  const tooMany = tombstones.length - maxTombstones
+  tombstones
+    .toSorted(([, a], [, b]) => a.sinceMs - b.sinceMs)
+    .forEach(([node, { sinceMs }], index) => {
+      if (index < tooMany || nowMs - sinceMs > tombstoneMs) claims.delete(node)
+    })
+  return claims
+}
+
+function withState(roster: Roster, { node, state, reason }: PeerNews & { type: 'peer.state' }, nowMs: number): Roster {
+  const row = roster.view.get(node)
+  if (row === undefined) return roster
+  return withRow(roster, node, { state, reason, sinceMs: row.state === state ? row.sinceMs : nowMs })
+}
+
+/** A peer that could not be reached has failed no check: that it is away is its state's to say. */
+function withCheck(roster: Roster, { peer, ok, latencyMs, unfit }: HealthResult): Roster {
+  const row = roster.view.get(peer)
+  if (row === undefined || (!ok && row.unfit === unfit)) return roster
+  return withRow(roster, peer, { unfit, ...(ok ? { rttMs: latencyMs } : {}) })
+}
+
+function emptyRow(
+  node: NodeId,
+  state: ClusterNode['state'],
+  addresses: readonly string[],
+  sinceMs: number,
+): ClusterNode {
+  return { node, state, sinceMs, reason: '', unfit: '', addresses, report: undefined, rttMs: null }
+}
+
+function withPeer(roster: Roster, node: NodeId, addresses: readonly string[], nowMs: number): Roster {
   if (roster.view.has(node) || roster.view.size >= maxNodes) return roster
-  return { ...roster, view: new Map(roster.view).set(node, emptyRow(node, 'discovered', addresses)) }
+  return { ...roster, view: new Map(roster.view).set(node, emptyRow(node, 'discovered', addresses, nowMs)) }
 }
 
 /** Unknown nodes stay unknown. */
@@ -93,11 +208,12 @@ function withRow(roster: Roster, node: NodeId, change: Partial<ClusterNode>): Ro
   return row === undefined ? roster : { ...roster, view: new Map(roster.view).set(node, { ...row, ...change }) }
 }
 
-function withGreeting(roster: Roster, node: NodeId, hello: PeerHello, wallMs: number): Roster {
+function withGreeting(roster: Roster, node: NodeId, hello: PeerHello, nowMs: number): Roster {
   const row = roster.view.get(node)
   if (row === undefined) return roster
   const addresses = hello.addresses.length > 0 ? hello.addresses : row.addresses
-  return withReport(withRow(roster, node, { addresses, lastSeenMs: wallMs }), { ...hello.report, node })
+  const greeted = withClaim(withRow(roster, node, { addresses }), aliveOf(node, hello.incarnation), nowMs)
+  return withReport(greeted, { ...hello.report, node })
 }
 
 /** A report counts only when it is newer than the one we hold of that node. */
@@ -126,10 +242,12 @@ function withHeartbeat(roster: Roster, node: NodeId, version: number): Roster {
   return { ...roster, behind }
 }
 
-function without(roster: Roster, node: NodeId): Roster {
+/** What remains is that it has departed. */
+function without(roster: Roster, node: NodeId, nowMs: number): Roster {
   const view = new Map(roster.view)
   const behind = new Map(roster.behind)
   view.delete(node)
   behind.delete(node)
-  return { ...roster, view, behind }
+  const incarnation = claimOf(roster, node)?.incarnation ?? 0
+  return withClaim({ ...roster, view, behind }, { node, incarnation, status: 'departed' }, nowMs)
 }

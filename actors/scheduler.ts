@@ -12,6 +12,7 @@ import { type Placement, type Strategy, unsaturated } from './placement.ts'
 import type { Refusal, TaskInput } from './task.ts'
 import { TaskTable } from './task-table.ts'
 import {
+  absenceOf,
   absentHolders,
   type ClusterNode,
   type ClusterView,
@@ -128,9 +129,9 @@ const refusal = (code: SubmitRefusal, message: string): SubmitAnswer => ({
 
 /** A model that nobody knows is not found; one whose holders are away may come back. */
 function unresolved({ view }: SchedulerContext, model: string): SubmitAnswer {
-  const away = absentHolders(view, model).map(({ report, node, state }) => {
-    return `${report?.name ?? node} (${state === 'healthy' ? 'shutting down' : state})`
-  })
+  const away = absentHolders(view, model).map(
+    (holder) => `${holder.report?.name ?? holder.node} (${absenceOf(holder)})`,
+  )
   if (away.length === 0) return refusal('model-not-found', model)
   return refusal(
     'holders-gone',

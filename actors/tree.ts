@@ -18,6 +18,7 @@ export interface TreeInit {
   readonly reporter: { readonly logic: AnyActorLogic; readonly input: ReporterInput }
   readonly network: { readonly logic: AnyActorLogic }
   readonly membership: { readonly logic: AnyActorLogic; readonly input: MembershipInput }
+  readonly prober: AnyActorLogic
   readonly joiner: AnyActorLogic
   readonly joinAddresses: readonly string[]
   readonly models: { readonly logic: AnyActorLogic; readonly input: ModelsInput }
@@ -62,6 +63,7 @@ export function tree(init: TreeInit): Spec {
       { id: 'network', ...init.network, restart: 'permanent' },
       { id: 'membership', ...init.membership, restart: 'permanent', shutdownMs: goodbyeMs, mailboxCapacity: 8192 },
       { id: 'peers', logic: supervisor, policy: peersPolicy, restart: 'permanent' },
+      { id: 'prober', logic: init.prober, restart: 'permanent', mailboxCapacity: 8192 },
       { id: 'joiners', logic: supervisor, restart: 'permanent', children: joiners },
       { id: 'models', ...init.models, restart: 'permanent' },
       { id: 'worker', ...init.worker, restart: 'permanent', mailboxCapacity: 8192 },

@@ -17,23 +17,34 @@ export type NodeState =
 export interface ClusterNode {
   readonly node: NodeId
   readonly state: NodeState
+  /** Monotonic time at which this node saw it enter that state. */
+  readonly sinceMs: number
+  /** Why it is in that state, for people; '' when there is nothing to explain. */
+  readonly reason: string
+  /** Why its health checks keep it from being given work; '' while it passes them. */
+  readonly unfit: string
   readonly addresses: readonly string[]
   /** Undefined until the node has said anything about itself. */
   readonly report: NodeReport | undefined
   /** Round trip of the last successful health check; null before the first. */
   readonly rttMs: number | null
-  /** Wall time when it was last heard; 0: never. */
-  readonly lastSeenMs: number
 }
 
 /** Rows by node, this node included. */
 export type ClusterView = ReadonlyMap<NodeId, ClusterNode>
 
-/** Nodes that may be given work: this one, to the end, and others that are reachable and not on their way out. */
+/** Whether a node may be given work: this one, to the end, and others that are reachable, well and not on their way out. */
+const isServing = ({ state, report, unfit }: ClusterNode): boolean =>
+  state === 'self' || (state === 'healthy' && unfit === '' && report?.state === 'serving')
+
 function servingNodes(view: ClusterView): ClusterNode[] {
-  return [...view.values()].filter(
-    ({ state, report }) => state === 'self' || (state === 'healthy' && report?.state === 'serving'),
-  )
+  return [...view.values()].filter(isServing)
+}
+
+/** Why a node is given no work, in a few words. */
+export function absenceOf({ state, unfit }: ClusterNode): string {
+  if (state !== 'healthy') return state
+  return unfit === '' ? 'shutting down' : 'unhealthy'
 }
 
 /** A model version that a name means, and who holds it. */

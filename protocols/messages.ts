@@ -24,8 +24,11 @@ interface RemoteMessage {
 }
 
 const maxAddresses = 32
-const maxKnownPeers = 256
-const maxAddressesPerKnownPeer = 16
+/** Claims in one message: what is spread by rumour is small. */
+const maxClaims = 64
+/** Rows of a membership exchange: 1,024 of 300 bytes fill a third of a frame. */
+export const maxMemberRows = 1024
+export const maxAddressesPerMember = 3
 /** Characters of `/api/show`'s JSON in one answer: at three bytes each they fill three quarters of a frame. */
 export const maxShowPiece = 256 * 1024
 
@@ -44,12 +47,28 @@ const peerHello = Type.Object({
   boot: count,
   /** Whether this answers a hello; only a first one is answered. */
   answer: Type.Boolean(),
+  /** Rises with each run, and when its node denies that it is gone: see `actors/claims.ts`. */
+  incarnation: count,
   addresses: Type.Array(address, { maxItems: maxAddresses }),
-  peers: Type.Array(
-    Type.Object({ id: peerId, addresses: Type.Array(address, { maxItems: maxAddressesPerKnownPeer }) }),
-    { maxItems: maxKnownPeers },
-  ),
   report: nodeReport,
+})
+
+const claimStatus = Type.Union([
+  Type.Literal('alive'),
+  Type.Literal('suspect'),
+  Type.Literal('unreachable'),
+  Type.Literal('departed'),
+])
+
+const claim = Type.Object({ node: peerId, incarnation: count, status: claimStatus })
+
+const memberRow = Type.Object({
+  node: peerId,
+  incarnation: count,
+  status: claimStatus,
+  /** Of the newest report that is known; 0: none. */
+  version: count,
+  addresses: Type.Array(address, { maxItems: maxAddressesPerMember }),
 })
 
 const inspectorSubscription = Type.Object({ path, subscriber: ref })
@@ -63,7 +82,26 @@ const requests: Readonly<Record<string, RemoteMessage>> = {
   'peer.heartbeat': {
     to: 'node/peers/{sender}',
     sender: 'member',
-    schema: Type.Object({ sequence: count, reportVersion: count }),
+    schema: Type.Object({
+      incarnation: count,
+      reportVersion: count,
+      /** A probe wants an answer. */
+      kind: Type.Union([Type.Literal('beat'), Type.Literal('probe'), Type.Literal('answer')]),
+    }),
+  },
+  /** About a third node: when was it heard? Its actor on the asked node answers. */
+  'peer.heard': { to: 'node/peers/*', sender: 'member', schema: Type.Object({}), reply: 'peer.hearing' },
+  'members.claims': {
+    to: 'node/membership',
+    sender: 'member',
+    schema: Type.Object({ claims: Type.Array(claim, { maxItems: maxClaims }) }),
+  },
+  /** The whole membership state in one line; who has another one answers with its rows. */
+  'members.compare': {
+    to: 'node/membership',
+    sender: 'member',
+    schema: Type.Object({ fingerprint: Type.String({ maxLength: 64 }) }),
+    reply: 'members.rows',
   },
   'peer.goodbye': { to: 'node/peers/{sender}', sender: 'member', schema: Type.Object({}) },
   'report.request': { to: 'node/reporter', sender: 'member', schema: Type.Object({}), reply: 'report.full' },
@@ -129,6 +167,10 @@ const requests: Readonly<Record<string, RemoteMessage>> = {
 
 /** What answers an ask; addressed to the ask, never to a path. */
 const replies = {
+  /** How long ago; null: never. */
+  'peer.hearing': Type.Object({ agoMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]) }),
+  /** Empty when both know the same. */
+  'members.rows': Type.Object({ rows: Type.Array(memberRow, { maxItems: maxMemberRows }) }),
   'report.full': Type.Object({ report: nodeReport }),
   'health.state': Type.Object({
     state: Type.Union([Type.Literal('serving'), Type.Literal('draining')]),

@@ -52,11 +52,15 @@ const PeerRow = Type.Object({
   name: Type.String(),
   /** The state of its peer actor: healthy, suspect, unreachable, … */
   state: Type.String(),
+  /** How long it has been in this state, as seen from here. */
+  sinceMs: Milliseconds,
+  /** Why it is in this state or is given no work, in words; '' when there is nothing to explain. */
+  reason: Type.String(),
   addresses: Type.Array(Type.String()),
   /** Last measured round trip; null before the first. */
   rttMs: Type.Union([Milliseconds, Type.Null()]),
-  /** How long ago anything was heard from it. */
-  lastSeenMs: Milliseconds,
+  /** How long ago anything was heard from it; null: never. */
+  lastSeenMs: Type.Union([Milliseconds, Type.Null()]),
   software: Type.String(),
   models: Count,
   loaded: Count,

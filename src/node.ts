@@ -23,9 +23,11 @@ import { logFacts } from './observe/log-facts.ts'
 import { provisions } from './provisions.ts'
 import type { RunningNode, StartNode } from './running-node.ts'
 import { Runtime } from './runtime/runtime.ts'
+import { realWorld } from './runtime/world.ts'
 import { type Catalog, openCatalog } from './store/catalog.ts'
 import { type DataFolder, openDataFolder } from './store/data-folder.ts'
 import { type HealthHistory, openHealthHistory } from './store/health-history.ts'
+import { beginLife } from './store/life.ts'
 import { removeRunFile, writeRunFile } from './store/run-file.ts'
 import { version } from './version.ts'
 
@@ -59,7 +61,8 @@ export const startNode: StartNode = async (config, log) => {
 async function run(config: Config, log: Logger, open: Open): Promise<RunningNode> {
   const { privateKey, warning } = await loadOrCreateKey(open.folder.path)
   if (warning !== undefined) log.warn(warning)
-  const runtime = new Runtime(peerIdFromPrivateKey(privateKey).toString())
+  const life = await beginLife(open.folder.path, realWorld.wallMs())
+  const runtime = new Runtime(peerIdFromPrivateKey(privateKey).toString(), realWorld, life)
   const root = refOf(runtime.node, 'node')
   const responses = new Responses()
   logFacts(runtime, log)

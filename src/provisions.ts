@@ -12,6 +12,7 @@ import { networkMachine } from '../actors/network.ts'
 import { ollamaApiMachine } from '../actors/ollama-api.ts'
 import { peerMachine } from '../actors/peer.ts'
 import { leastConnections } from '../actors/placement.ts'
+import { proberMachine } from '../actors/prober.ts'
 import { reporterMachine } from '../actors/reporter.ts'
 import { schedulerMachine } from '../actors/scheduler.ts'
 import { taskMachine } from '../actors/task.ts'
@@ -82,12 +83,13 @@ export function provisions(init: ProvisionsInit): TreeInit {
       logic: membershipMachine,
       input: {
         node,
-        boot: Math.floor(runtime.world.wallMs()),
+        boot: runtime.life,
         peer: peer(runtime, () => host),
         healthCheck: healthCheck(init),
         joiners: config.join.map((_, index) => refOf(node, joinerPath(index))),
       },
     },
+    prober: proberMachine,
     joiner: joiner(() => host, log),
     joinAddresses: config.join,
     models: {
@@ -201,7 +203,7 @@ function firstReport({ runtime, config, capacity }: ProvisionsInit): NodeReport 
   return {
     node: runtime.node,
     // Larger than in any earlier run.
-    version: Math.floor(runtime.world.wallMs()) * 1000,
+    version: runtime.nextId(),
     name: config.name,
     software: version,
     api: '',
@@ -240,7 +242,7 @@ function peer(runtime: Runtime, host: () => Host | undefined) {
     },
     actions: {
       declareDown: (_, { node }) => runtime.nodeDown(node),
-      hangUp: (_, { node }) => void host()?.hangUp(node),
+      hangUp: (_, { node }) => host()?.hangUp(node),
     },
   })
 }

@@ -1,5 +1,6 @@
 /** `/omx/v1` by messages to actors: status, peers, models, the inspector, imports. */
 import type { ModelCatalog } from '../../actors/model-catalog.ts'
+import { peerPath } from '../../actors/roster.ts'
 import { type ClusterNode, type ClusterView, loadedOn } from '../../actors/view.ts'
 import type { ModelsAnswer, PeersAnswer, StatusAnswer } from '../../protocols/operations.ts'
 import { refOf } from '../../protocols/ref.ts'
@@ -19,11 +20,11 @@ export interface OperationsInit {
 }
 
 export function clusterOperations(init: OperationsInit): OperationsServices {
-  const { cluster, runtime, catalog, token } = init
+  const { cluster, catalog, token } = init
   return {
     token,
     status: () => status(init),
-    peers: async () => peersOf(await cluster.view(), runtime.world.wallMs()),
+    peers: () => peersOf(init),
     models: async () => modelsOf(await cluster.view()),
     inspect: async (peer) => {
       const { node, report } = findNode(await cluster.view(), cluster.self, peer)
@@ -35,7 +36,7 @@ export function clusterOperations(init: OperationsInit): OperationsServices {
     },
     follow: async (peer, path, signal) => {
       const row = findNode(await cluster.view(), cluster.self, peer)
-      return follow(runtime, refOf(row.node, path), signal)
+      return follow(init.runtime, refOf(row.node, path), signal)
     },
     importGguf: async (name, body, onProgress) => {
       const held = await catalog.importGguf(name, body, onProgress).catch((error: Error) => {
@@ -67,21 +68,31 @@ async function status({ cluster, runtime, startedMs }: OperationsInit): Promise<
   }
 }
 
-function peersOf(view: ClusterView, wallMs: number): PeersAnswer {
-  const others = [...view.values()].filter(({ state }) => state !== 'self')
-  const peers = others.map(({ node, state, addresses, rttMs, lastSeenMs, report }) => ({
+async function peersOf({ cluster, runtime }: OperationsInit): Promise<PeersAnswer> {
+  const others = [...(await cluster.view()).values()].filter(({ state }) => state !== 'self')
+  const heard = await Promise.all(others.map(({ node }) => heardMsAgo(cluster, node)))
+  const nowMs = runtime.world.monotonicMs()
+  const peers = others.map(({ node, state, sinceMs, reason, unfit, addresses, rttMs, report }, index) => ({
     node,
     name: report?.name ?? '',
     state,
+    sinceMs: Math.max(0, nowMs - sinceMs),
+    reason: [reason, unfit].filter((text) => text !== '').join('; '),
     addresses: [...addresses],
     rttMs,
-    lastSeenMs: lastSeenMs === 0 ? 0 : Math.max(0, wallMs - lastSeenMs),
+    lastSeenMs: heard[index] ?? null,
     software: report?.software ?? '',
     models: report?.models.length ?? 0,
     loaded: report?.loaded.length ?? 0,
     active: (report?.loaded ?? []).reduce((sum, { active }) => sum + active, 0),
   }))
   return { peers }
+}
+
+/** The peer's own actor knows; null: never, or it has departed just now. */
+async function heardMsAgo(cluster: Cluster, node: string): Promise<number | null> {
+  const answer = await cluster.ask(peerPath(node), { type: 'peer.heard' }).catch(() => undefined)
+  return typeof answer?.agoMs === 'number' ? answer.agoMs : null
 }
 
 function modelsOf(view: ClusterView): ModelsAnswer {

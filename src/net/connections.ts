@@ -9,6 +9,10 @@ export class Connections {
     return this.#byNode.has(node)
   }
 
+  of(node: NodeId): readonly Connection[] {
+    return [...(this.#byNode.get(node) ?? [])]
+  }
+
   /** One that can carry a new stream. */
   open(node: NodeId): Connection | undefined {
     return this.#byNode.get(node)?.find(({ status }) => status === 'open')

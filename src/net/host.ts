@@ -1,6 +1,5 @@
 /** This node on the network: the one thing that `src/node.ts` opens, and what the other rooms need of it. */
 import type { PrivateKey, Stream } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import type { InferRequest, InferStream } from '../../protocols/infer.ts'
 import type { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
@@ -58,8 +57,8 @@ export interface Host {
   connected(node: NodeId): boolean
   /** Where the peer can be dialled, as far as it said or was reached; also after it has gone. */
   addressesOf(node: NodeId): string[]
-  /** Closes all connections to the peer. */
-  hangUp(node: NodeId): Promise<void>
+  /** Cuts all connections to the peer, now: one that has fallen silent cannot be closed politely. */
+  hangUp(node: NodeId): void
   readonly carrier: Carrier
   /** Never throws: without a connection the answer is one `failed` frame with `link-lost`. */
   infer(node: NodeId, request: InferRequest, signal?: AbortSignal): InferStream
@@ -115,8 +114,8 @@ export async function openHost(init: HostInit): Promise<Host> {
     dial: (addresses) => dial(libp2p, addresses),
     connected: (node) => connections.has(node),
     addressesOf: (node) => book.of(node),
-    hangUp: async (node) => {
-      await libp2p.hangUp(peerIdFromString(node))
+    hangUp: (node) => {
+      for (const connection of connections.of(node)) connection.abort(new Error('hung up'))
     },
     infer: (node, request, signal) => client.infer(node, request, signal),
     publishReport: (bytes) => gossip.publish(bytes),

@@ -7,8 +7,8 @@ import { Counters } from './counters.ts'
 import { Facts } from './facts.ts'
 import type { World } from './world.ts'
 
-/** Ids per millisecond of a node's life. Ids rise across restarts, because each life starts at the wall clock. */
-const idsPerMs = 1024
+/** Ids per unit of a node's life. Ids rise across restarts, because each life is a larger number than the one before. */
+const idsPerLife = 1024
 
 export class Kernel {
   readonly node: NodeId
@@ -20,7 +20,7 @@ export class Kernel {
   timed = false
   #lastId: number
 
-  constructor(node: NodeId, world: World) {
+  constructor(node: NodeId, world: World, life: number) {
     this.node = node
     this.world = world
     this.facts = new Facts((error) => {
@@ -28,10 +28,10 @@ export class Kernel {
         throw error
       }, 0)
     })
-    this.#lastId = Math.floor(world.wallMs()) * idsPerMs
+    this.#lastId = life * idsPerLife
   }
 
-  /** A number that this node has not used before, in this life or an earlier one: epochs, asks, watches. */
+  /** A number that this node has not used before, in this life or an earlier one: epochs, asks, watches, versions. */
   nextId(): number {
     return ++this.#lastId
   }

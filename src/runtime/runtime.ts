@@ -18,6 +18,7 @@ import { realWorld, type World } from './world.ts'
 
 export class Runtime {
   readonly node: NodeId
+  readonly life: number
   readonly facts: Facts
   /** What a reader may pull: actors, counters, asks, facts. */
   readonly feed: Feed
@@ -28,9 +29,14 @@ export class Runtime {
   readonly #remote: Remote
   readonly #lifecycle: Lifecycle
 
-  constructor(node: NodeId, world: World = realWorld) {
+  /**
+   * `life` must be larger than in every earlier run of this node: see `src/store/life.ts`. A node that keeps nothing
+   * takes the clock's word for it.
+   */
+  constructor(node: NodeId, world: World = realWorld, life = Math.floor(world.wallMs())) {
     this.node = node
-    this.#kernel = new Kernel(node, world)
+    this.life = life
+    this.#kernel = new Kernel(node, world, life)
     this.facts = this.#kernel.facts
     this.#turns = new Turns(this.#kernel, (_, replyTo) => {
       if (typeof replyTo === 'string') this.#asks.refuse(replyTo, 'expired')
@@ -61,6 +67,11 @@ export class Runtime {
       gone: (cell) => this.#bury(cell),
     })
     this.feed = new Feed(this.#kernel, this.#asks)
+  }
+
+  /** A fresh number that rises over this node's restarts. */
+  nextId(): number {
+    return this.#kernel.nextId()
   }
 
   get world(): World {

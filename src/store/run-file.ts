@@ -1,9 +1,10 @@
 /** `run.json`: how the command line finds the node that runs on a data folder. */
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { causeText, fileError, StoreError, systemCode } from './store-error.ts'
+import { readSmall, replaceFile } from './small-file.ts'
+import { causeText, fileError, StoreError } from './store-error.ts'
 
 /** Largest run file that is read in bytes; a real one has a few hundred. */
 const maxRunFileBytes = 64 * 1024
@@ -28,21 +29,13 @@ const runFileCheck = Compile(RunFile)
 
 /** Writes it in one step, readable by the owner alone. Throws a StoreError. */
 export async function writeRunFile(folder: string, run: RunFile): Promise<void> {
-  const path = runFilePath(folder)
-  const staged = `${path}.new`
-  try {
-    await rm(staged, { force: true })
-    await writeFile(staged, `${JSON.stringify(run, undefined, 2)}\n`, { mode: 0o600, flag: 'wx' })
-    await rename(staged, path)
-  } catch (error) {
-    throw fileError('Writing', path, error)
-  }
+  await replaceFile(runFilePath(folder), `${JSON.stringify(run, undefined, 2)}\n`)
 }
 
 /** The running node's file; undefined when there is none. Throws a StoreError when it is no run file. */
 export async function readRunFile(folder: string): Promise<RunFile | undefined> {
   const path = runFilePath(folder)
-  const text = await readSmall(path)
+  const text = await readSmall(path, maxRunFileBytes, (cause) => unusable(path, cause))
   if (text === undefined) return undefined
   let run: unknown
   try {
@@ -65,17 +58,6 @@ export async function removeRunFile(folder: string): Promise<void> {
 
 function runFilePath(folder: string): string {
   return join(folder, 'run.json')
-}
-
-async function readSmall(path: string): Promise<string | undefined> {
-  try {
-    const { size } = await stat(path)
-    if (size > maxRunFileBytes) throw unusable(path, `it has ${size} bytes`)
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw fileError('Reading', path, error)
-  }
 }
 
 function unusable(path: string, cause: string): StoreError {

@@ -49,15 +49,32 @@ describe('the health check of a peer', () => {
     )
   })
 
-  it('comes less and less often while it fails, down to every ten minutes, with the reason', async () => {
+  it('is soon repeated after a failure, then less and less often, with the reason', async () => {
     const { world, line, records, pauses } = pair()
     line.open = false
-    await world.run(60 * 60_000)
+    await world.run(10 * 60_000)
     expect(records[0]).toMatchObject({ ok: false, peer: 'p' })
     expect(records[0]?.error).toContain('unreachable')
     const seconds = pauses().map((pause) => Math.round(pause / 1000))
-    expect(seconds.slice(0, 5)).toEqual([60, 120, 240, 480, 600])
-    expect(Math.max(...seconds)).toBe(600)
+    expect(seconds.slice(0, 6)).toEqual([2, 4, 8, 16, 30, 30])
+  })
+
+  it('does not call a peer unhealthy that it cannot reach', async () => {
+    const { world, line, records } = pair()
+    line.open = false
+    await world.run(60_000)
+    for (const { unfit } of records) expect(unfit).toBe('')
+  })
+
+  it('takes a peer out at its first failure, and brings it back within one period of its recovery', async () => {
+    const { world, p, records } = pair()
+    void p.stop('p/node/health')
+    await world.run(35_000)
+    expect(records[0]?.unfit).toContain('fails its health check (1 in a row: ')
+    const health = { id: 'health', logic: healthMachine, input: { activeTasks: () => 0, startedMs: 0 } }
+    p.spawn(health, 'p/node')
+    await world.run(30_000)
+    expect(records.at(-1)).toMatchObject({ ok: true, unfit: '' })
   })
 
   it('is back to its usual pace after the first success', async () => {

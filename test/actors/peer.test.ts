@@ -1,122 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { type PeerHello, peerMachine } from '../../actors/peer.ts'
-import type { Message } from '../../protocols/ref.ts'
-import { fromPromise } from '../../src/runtime/logic.ts'
-import { Runtime } from '../../src/runtime/runtime.ts'
-import { outcome, puppet, supervisor } from '../runtime/kit.ts'
-import { SimulatedWorld } from '../sim/world.ts'
-import { reportOf } from './support/reports.ts'
+import { outcome } from '../runtime/kit.ts'
+import { Bench, hello } from './support/peer-bench.ts'
 
 const minuteMs = 60_000
-
-const hello = (rest: Partial<PeerHello> = {}): PeerHello => ({
-  type: 'peer.hello',
-  name: 'host-p',
-  software: '0.0.0',
-  boot: 7,
-  answer: true,
-  addresses: ['/at/p'],
-  peers: [],
-  report: reportOf('p'),
-  ...rest,
-})
-
-/** A promise of the world: settled by the test, as a dial is by the network. */
-interface Dial {
-  readonly addresses: readonly string[]
-  readonly atMs: number
-  succeed(): void
-  fail(): void
-}
-
-/** One peer's machine between a membership that listens and a network that the test plays. */
-class Bench {
-  readonly world = new SimulatedWorld(1)
-  readonly runtime = new Runtime('n', this.world)
-  readonly dials: Dial[] = []
-  readonly declaredDown: number[] = []
-  readonly hungUp: number[] = []
-  readonly membership = puppet('membership')
-  /** Frames that left for the peer. */
-  sent = 0
-
-  constructor({ linked = false }: { linked?: boolean } = {}) {
-    const dial = fromPromise<void, { node: string; addresses: readonly string[] }>(
-      ({ input: { addresses } }) =>
-        new Promise((resolve, reject) => {
-          const atMs = this.world.monotonicMs()
-          this.dials.push({ addresses, atMs, succeed: resolve, fail: () => reject(new Error('refused')) })
-        }),
-    )
-    const logic = peerMachine.provide({
-      actors: { dial },
-      actions: {
-        declareDown: (_, { node }) => {
-          this.declaredDown.push(this.world.monotonicMs())
-          this.runtime.nodeDown(node)
-        },
-        hangUp: () => void this.hungUp.push(this.world.monotonicMs()),
-      },
-    })
-    this.runtime.connect({
-      send: () => {
-        this.sent++
-        return true
-      },
-    })
-    const input = { node: 'p', addresses: ['/at/p'], linked, reportVersion: 3 }
-    const peer = { id: 'p', logic, input }
-    this.runtime.spawn(
-      supervisor('node', { children: [this.membership.spec, supervisor('peers', { children: [peer] })] }),
-    )
-  }
-
-  tell(message: Message): void {
-    this.runtime.tell('n/node/peers/p', message)
-  }
-
-  get state(): string | undefined {
-    return this.runtime.census().find(({ path }) => path === 'node/peers/p')?.state
-  }
-
-  /** What membership heard of one type. */
-  heard(type: string): Message[] {
-    return this.membership.heard.filter((message) => message.type === type)
-  }
-
-  states(): unknown[] {
-    return this.heard('peer.state').map(({ state }) => state)
-  }
-
-  run(ms = 5): Promise<void> {
-    return this.world.run(ms)
-  }
-
-  /** Heartbeats for so long. */
-  async beat(forMs: number): Promise<void> {
-    for (let ms = 0; ms < forMs; ms += 500) {
-      this.tell({ type: 'peer.heartbeat', sequence: ms, reportVersion: 1 })
-      await this.run(500)
-    }
-  }
-
-  static async healthy(): Promise<Bench> {
-    const bench = new Bench({ linked: true })
-    await bench.run()
-    bench.tell(hello())
-    await bench.run()
-    return bench
-  }
-
-  static async unreachable(): Promise<Bench> {
-    const bench = await Bench.healthy()
-    bench.tell({ type: 'link.down' })
-    await bench.run()
-    bench.dials[0]?.fail()
-    await bench.run()
-    return bench
-  }
-}
 
 describe('a peer that was found', () => {
   it('is dialled, greeted, and healthy once it has answered', async () => {
@@ -197,7 +83,7 @@ describe('a peer that was found', () => {
 describe('a healthy peer', () => {
   it('hears our heartbeat twice a second, with the version of our report', async () => {
     const bench = await Bench.healthy()
-    bench.tell({ type: 'report.published', version: 9 })
+    bench.tell({ type: 'peer.self', self: { incarnation: 1, reportVersion: 9, pace: 'mesh' } })
     const before = bench.sent
     await bench.beat(10_000)
     expect(bench.sent - before).toBeGreaterThanOrEqual(19)
@@ -212,7 +98,7 @@ describe('a healthy peer', () => {
     expect(bench.state).toMatch(/^healthy/)
     await bench.run(600)
     expect(bench.state).toMatch(/^suspect/)
-    bench.tell({ type: 'peer.heartbeat', sequence: 1, reportVersion: 1 })
+    bench.tell({ type: 'peer.heartbeat', incarnation: 7, reportVersion: 1, kind: 'beat' })
     await bench.run()
     expect(bench.state).toMatch(/^healthy/)
     expect(bench.declaredDown).toEqual([])
@@ -222,10 +108,79 @@ describe('a healthy peer', () => {
     const bench = await Bench.healthy()
     await bench.run(3990)
     expect(bench.declaredDown).toEqual([])
-    await bench.run(510)
+    await bench.run(600)
     expect(bench.state).toBe('unreachable.waiting')
     expect(bench.declaredDown).toHaveLength(1)
     expect(bench.hungUp).toHaveLength(1)
+    expect(bench.heard('peer.accused')).toMatchObject([{ node: 'p', incarnation: 7, status: 'unreachable' }])
+    expect(bench.heard('peer.state').at(-1)?.reason).toMatch(/^silent for 4\.\d s; none of 3 others hears it$/)
+  })
+
+  it('is not accused as long as nobody has answered for the others', async () => {
+    const bench = await Bench.healthy()
+    await bench.world.run(60_000)
+    expect(bench.state).toMatch(/^suspect/)
+    expect(bench.heard('peer.accused')).toEqual([])
+  })
+
+  it('that others hear is redialled, and never accused: the link is what is broken', async () => {
+    const bench = await Bench.healthy()
+    bench.hearsay = { asked: 3, reachedBy: 2, score: 0 }
+    await bench.run(2700)
+    expect(bench.state).toBe('suspect.redialling')
+    expect(bench.hungUp).toHaveLength(1)
+    bench.dials.at(-1)?.fail()
+    await bench.run(20_000)
+    expect(bench.state).toMatch(/^unreachable/)
+    expect(bench.heard('peer.accused')).toEqual([])
+    expect(bench.heard('peer.state').at(-1)?.reason).toBe('2 of 3 others reach it, this node does not')
+  })
+
+  it('has more time the less this node can trust itself', async () => {
+    const bench = await Bench.healthy()
+    bench.hearsay = { asked: 3, reachedBy: 0, score: 8 }
+    await bench.run(19_900)
+    expect(bench.state).toMatch(/^suspect/)
+    await bench.run(1000)
+    expect(bench.state).toMatch(/^unreachable/)
+  })
+
+  it('that others accuse stays healthy while this node hears it, and membership is told so that it can deny it', async () => {
+    const bench = await Bench.healthy()
+    for (const status of ['suspect', 'unreachable'] as const) bench.claim(status, 7)
+    await bench.run()
+    expect(bench.state).toMatch(/^healthy/)
+    const before = bench.heard('peer.alive').length
+    bench.tell({ type: 'report.held', version: 1 })
+    await bench.beat(1000)
+    expect(bench.heard('peer.alive').length - before).toBe(2)
+    bench.tell({ type: 'peer.heartbeat', incarnation: 8, reportVersion: 1, kind: 'beat' })
+    await bench.run()
+    const after = bench.heard('peer.alive').length
+    bench.tell({ type: 'peer.heartbeat', incarnation: 8, reportVersion: 1, kind: 'beat' })
+    await bench.run()
+    expect(bench.heard('peer.alive')).toHaveLength(after)
+  })
+
+  it('is not judged by claims of an incarnation that is over, nor kept alive by its heartbeats', async () => {
+    const bench = await Bench.healthy()
+    await bench.run(1500)
+    bench.claim('unreachable', 6)
+    bench.claim('departed', 6)
+    await bench.run()
+    expect(bench.state).toMatch(/^healthy/)
+    bench.tell({ type: 'peer.heartbeat', incarnation: 6, reportVersion: 1, kind: 'beat' })
+    await bench.run(1100)
+    expect(bench.state).toMatch(/^suspect/)
+  })
+
+  it('answers who asks when it was heard', async () => {
+    const bench = await Bench.healthy()
+    await bench.run(700)
+    const answer = outcome(bench.runtime.ask('n/node/peers/p', { type: 'peer.heard' }, 1000))
+    await bench.run()
+    expect(answer.value?.agoMs).toBeGreaterThanOrEqual(700)
+    expect(answer.value?.agoMs).toBeLessThan(800)
   })
 
   it('goes on hearing our heartbeats while it is suspect', async () => {
@@ -292,6 +247,75 @@ describe('a node that was itself starved of time', () => {
   })
 })
 
+describe('a peer in a large cluster', () => {
+  async function quiet(): Promise<Bench> {
+    const bench = new Bench({ linked: true, pace: 'swim' })
+    await bench.run()
+    bench.tell(hello())
+    await bench.run()
+    return bench
+  }
+
+  it('may be silent for as long as it is not probed', async () => {
+    const bench = await quiet()
+    const before = bench.sent
+    await bench.run(minuteMs)
+    expect(bench.state).toBe('healthy.quiet')
+    expect(bench.sent).toBe(before)
+  })
+
+  it('is left alone again once it has answered a probe', async () => {
+    const bench = await quiet()
+    await bench.run(10_000)
+    bench.tell({ type: 'peer.probe' })
+    await bench.run(100)
+    expect(bench.state).toBe('healthy.beating')
+    bench.tell({ type: 'peer.heartbeat', incarnation: 7, reportVersion: 1, kind: 'answer' })
+    await bench.run(500)
+    expect(bench.state).toBe('healthy.quiet')
+    expect(bench.heard('peer.accused')).toEqual([])
+  })
+
+  it('that answers no probe is suspected aloud, and accused after its time', async () => {
+    const bench = await quiet()
+    await bench.run(10_000)
+    bench.tell({ type: 'peer.probe' })
+    await bench.run(1600)
+    expect(bench.state).toMatch(/^suspect/)
+    expect(bench.heard('peer.accused')).toMatchObject([{ status: 'suspect', incarnation: 7 }])
+    await bench.run(2100)
+    expect(bench.state).toMatch(/^unreachable/)
+    expect(bench.heard('peer.accused').at(-1)).toMatchObject({ status: 'unreachable', incarnation: 7 })
+  })
+
+  it('that others suspect has its time, and is healthy again when it denies it', async () => {
+    const bench = await quiet()
+    await bench.run(10_000)
+    bench.claim('suspect', 7)
+    await bench.run(1000)
+    expect(bench.state).toMatch(/^suspect/)
+    bench.claim('alive', 8)
+    await bench.run()
+    expect(bench.state).toMatch(/^healthy/)
+  })
+
+  it('answers the heartbeats of a node that still beats all the time', async () => {
+    const bench = await quiet()
+    const before = bench.sent
+    for (const kind of ['beat', 'probe', 'answer'])
+      bench.tell({ type: 'peer.heartbeat', incarnation: 7, reportVersion: 1, kind })
+    await bench.run()
+    expect(bench.sent - before).toBe(2)
+  })
+
+  it('beats again when the cluster has become small', async () => {
+    const bench = await quiet()
+    bench.tell({ type: 'peer.self', self: { incarnation: 1, reportVersion: 3, pace: 'mesh' } })
+    await bench.run()
+    expect(bench.state).toBe('healthy.beating')
+  })
+})
+
 describe('a lost link', () => {
   it('is redialled first, and nobody is declared down when that succeeds', async () => {
     const bench = await Bench.healthy()
@@ -351,17 +375,46 @@ describe('a lost link', () => {
 })
 
 describe('an unreachable peer', () => {
-  it('is redialled after growing pauses', async () => {
+  it('is redialled about every second while the loss is fresh, and less often after two minutes', async () => {
     const bench = await Bench.unreachable()
-    for (let tried = 1; tried < 8; tried++) {
-      await bench.run(15_000)
-      expect(bench.dials).toHaveLength(tried + 1)
-      bench.dials.at(-1)?.fail()
-      await bench.run()
+    const failAll = async (forMs: number): Promise<number> => {
+      const before = bench.dials.length
+      for (let ms = 0; ms < forMs; ms += 50) {
+        await bench.run(50)
+        bench.dials.at(-1)?.fail()
+      }
+      return bench.dials.length - before
     }
-    const pauses = bench.dials.slice(1).map(({ atMs }, i) => atMs - (i === 0 ? 0 : (bench.dials[i]?.atMs ?? 0)))
-    expect(pauses[0]).toBeLessThan(1300)
-    expect(pauses.at(-1)).toBeGreaterThanOrEqual(8000)
+    expect(await failAll(10_000)).toBeGreaterThanOrEqual(9)
+    await failAll(110_000)
+    const later = await failAll(30_000)
+    expect(later).toBeGreaterThanOrEqual(7)
+    expect(later).toBeLessThanOrEqual(15)
+  })
+
+  it('is redialled at once when somebody knows that it lives', async () => {
+    const bench = await Bench.unreachable()
+    const before = bench.dials.length
+    bench.claim('alive', 7)
+    await bench.run()
+    expect(bench.dials).toHaveLength(before + 1)
+  })
+
+  it('that others say has departed is forgotten', async () => {
+    const bench = await Bench.unreachable()
+    bench.claim('departed', 7)
+    await bench.run()
+    expect(bench.state).toBeUndefined()
+  })
+
+  it('is kept for as long as others reach it', async () => {
+    const bench = await Bench.unreachable()
+    bench.hearsay = { asked: 3, reachedBy: 1, score: 0 }
+    for (let ms = 0; ms < 12 * minuteMs; ms += 5000) {
+      await bench.run(5000)
+      bench.dials.at(-1)?.fail()
+    }
+    expect(bench.state).toMatch(/^unreachable/)
   })
 
   it('is greeted as soon as a redial succeeds or it connects itself', async () => {

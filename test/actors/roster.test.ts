@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { PeerHello } from '../../actors/peer.ts'
+import type { PeerHello } from '../../actors/peer-events.ts'
 import { aloneOn, learn, maxNodes, peerOf, peerPath, type Roster, type RosterNews } from '../../actors/roster.ts'
 import type { NodeReport } from '../../protocols/report.ts'
 import { reportOf } from './support/reports.ts'
@@ -10,9 +10,9 @@ const hello = (node: string, rest: Partial<PeerHello> = {}): PeerHello => ({
   name: node,
   software: '0.0.0',
   boot: 1,
+  incarnation: 1,
   answer: false,
   addresses: [`/at/${node}`],
-  peers: [],
   report: reportOf(node),
   ...rest,
 })
@@ -38,14 +38,16 @@ const news: fc.Arbitrary<RosterNews> = fc.oneof(
   node.map((id): RosterNews => ({ type: 'link.up', node: id })),
   fc
     .tuple(other, fc.constantFrom(...states))
-    .map(([id, state]): RosterNews => ({ type: 'peer.state', node: id, state })),
+    .map(([id, state]): RosterNews => ({ type: 'peer.state', node: id, state, reason: '' })),
   fc
     .tuple(other, report)
     .map(([id, told]): RosterNews => ({ type: 'peer.greeted', node: id, hello: hello(id, { report: told }) })),
-  fc.tuple(other, version).map(([id, reportVersion]): RosterNews => ({ type: 'peer.alive', node: id, reportVersion })),
+  fc
+    .tuple(other, version)
+    .map(([id, reportVersion]): RosterNews => ({ type: 'peer.alive', node: id, incarnation: 1, reportVersion })),
   fc
     .tuple(other, fc.boolean(), fc.nat(50))
-    .map(([peer, ok, latencyMs]): RosterNews => ({ type: 'peer.checked', peer, ok, latencyMs })),
+    .map(([peer, ok, latencyMs]): RosterNews => ({ type: 'peer.checked', peer, ok, latencyMs, unfit: '' })),
   report.map((told): RosterNews => ({ type: 'report.own', report: { ...told, node: 'n' } })),
   fc.tuple(other, report).map(([id, told]): RosterNews => ({ type: 'report.received', report: { ...told, node: id } })),
   fc
@@ -138,7 +140,7 @@ describe('the roster', () => {
 
   it('has the addresses of a hello, and keeps the ones it has when a hello names none', () => {
     const greeted = learn(met, { type: 'peer.greeted', node: 'p', hello: hello('p', { addresses: ['/new'] }) }, 5)
-    expect(greeted.view.get('p')).toMatchObject({ addresses: ['/new'], lastSeenMs: 5 })
+    expect(greeted.view.get('p')).toMatchObject({ addresses: ['/new'] })
     const silent = learn(greeted, { type: 'peer.greeted', node: 'p', hello: hello('p', { addresses: [] }) }, 6)
     expect(silent.view.get('p')?.addresses).toEqual(['/new'])
   })
@@ -160,10 +162,10 @@ describe('the roster', () => {
   })
 
   it('remembers the round trip of successful checks only', () => {
-    const checked = learn(met, { type: 'peer.checked', peer: 'p', ok: true, latencyMs: 7 }, 5)
-    expect(learn(checked, { type: 'peer.checked', peer: 'p', ok: false, latencyMs: 99 }, 6).view.get('p')?.rttMs).toBe(
-      7,
-    )
+    const checked = learn(met, { type: 'peer.checked', peer: 'p', ok: true, latencyMs: 7, unfit: '' }, 5)
+    expect(
+      learn(checked, { type: 'peer.checked', peer: 'p', ok: false, latencyMs: 99, unfit: '' }, 6).view.get('p')?.rttMs,
+    ).toBe(7)
   })
 
   it('takes in no more nodes than its limit', () => {

@@ -14,6 +14,7 @@ const order = [
   'network',
   'membership',
   'peers',
+  'prober',
   'joiners',
   'models',
   'worker',

@@ -6,7 +6,7 @@ import { digestA, digestB, digestC, held, loaded, reportOf } from './support/rep
 
 function row(node: string, state: NodeState, report: Partial<NodeReport> | undefined): ClusterNode {
   const told = report === undefined ? undefined : reportOf(node, report)
-  return { node, state, addresses: [], report: told, rttMs: null, lastSeenMs: 0 }
+  return { node, state, addresses: [], report: told, rttMs: null, sinceMs: 0, reason: '', unfit: '' }
 }
 
 const viewOf = (...rows: ClusterNode[]): ClusterView => new Map(rows.map((each) => [each.node, each]))

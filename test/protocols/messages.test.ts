@@ -11,9 +11,9 @@ const hello: Message = {
   name: 'attic',
   software: 'ollamamax/0.1.0',
   boot: 1,
+  incarnation: 2,
   answer: false,
   addresses: ['/ip4/192.0.2.1/tcp/11435'],
-  peers: [{ id: '12D3KooWOther', addresses: [] }],
   report,
 }
 
@@ -21,11 +21,16 @@ const codeOf = (path: string, message: Message, sender = me) => checkRemoteMessa
 
 const allowed: ReadonlyArray<readonly [string, Message]> = [
   [`node/peers/${me}`, hello],
-  [`node/peers/${me}`, { type: 'peer.heartbeat', sequence: 0, reportVersion: 3 }],
+  [`node/peers/${me}`, { type: 'peer.heartbeat', incarnation: 2, reportVersion: 3, kind: 'probe' }],
+  ['node/peers/12D3KooWOther', { type: 'peer.heard' }],
+  ['node/membership', { type: 'members.claims', claims: [{ node: me, incarnation: 2, status: 'suspect' }] }],
+  ['node/membership', { type: 'members.compare', fingerprint: 'f'.repeat(64) }],
   [`node/peers/${me}`, { type: 'peer.goodbye' }],
   ['node/reporter', { type: 'report.request' }],
   ['node/health', { type: 'health.probe' }],
   ['node/models', { type: 'models.show', name: 'tiny', verbose: true, offset: 0 }],
+  ['node/models', { type: 'models.copy', source: 'tiny', destination: 'small' }],
+  ['node/models', { type: 'models.delete', name: 'tiny' }],
   ['node/worker', { type: 'engine.unload', digest: 'a'.repeat(64) }],
   ['node/inspector', { type: 'inspector.snapshot' }],
   ['node/inspector', { type: 'inspector.snapshot', after: 7 }],
@@ -66,8 +71,7 @@ describe('the table of remote messages', () => {
 
   it.each([
     ['too many addresses', { ...hello, addresses: new Array(33).fill('/ip4/1.2.3.4/tcp/1') }],
-    ['too many peers', { ...hello, peers: new Array(257).fill({ id: 'x', addresses: [] }) }],
-    ['too many addresses of a peer', { ...hello, peers: [{ id: 'x', addresses: new Array(17).fill('a') }] }],
+    ['an incarnation that is text', { ...hello, incarnation: '2' }],
     ['an endless name', { ...hello, name: 'x'.repeat(10_000) }],
     ['no report', { ...hello, report: undefined }],
     ['a report with another state', { ...hello, report: { ...report, state: 'tired' } }],
@@ -83,10 +87,9 @@ describe('the table of remote messages', () => {
   })
 
   it('accepts the largest hello, which fits a frame', () => {
-    const address = `/dns4/${'x'.repeat(60)}/tcp/11435`
+    const addresses = new Array(32).fill(`/dns4/${'x'.repeat(60)}/tcp/11435`)
     const models = new Array(512).fill(report.models[0])
-    const peers = new Array(256).fill({ id: 'x'.repeat(52), addresses: new Array(16).fill(address) })
-    const largest = { ...hello, peers, report: { ...report, models } }
+    const largest = { ...hello, addresses, report: { ...report, models } }
     expect(codeOf(`node/peers/${me}`, largest)).toBeUndefined()
     expect(encode(largest).length).toBeLessThan(maxActorFrameBytes)
   })
@@ -105,6 +108,16 @@ describe('the table of replies', () => {
     ['health.probe', { type: 'health.state', state: 'draining', activeTasks: 0, uptimeMs: 1.5 }],
     ['models.show', { type: 'models.shown', piece: null, totalLength: 0 }],
     ['models.show', { type: 'models.shown', piece: 'x'.repeat(256 * 1024), totalLength: 256 * 1024 }],
+    ['models.copy', { type: 'models.changed', found: true, problem: null }],
+    ['models.delete', { type: 'models.changed', found: true, problem: 'no room' }],
+    ['peer.heard', { type: 'peer.hearing', agoMs: null }],
+    [
+      'members.compare',
+      {
+        type: 'members.rows',
+        rows: [{ node: me, incarnation: 2, status: 'alive', version: 3, addresses: ['/ip4/192.0.2.1/tcp/11435'] }],
+      },
+    ],
     ['engine.unload', { type: 'engine.unloaded', found: true }],
     ['inspector.follow', { type: 'inspector.following', found: true }],
     // What an earlier version sends, and what a later one may.

@@ -7,7 +7,13 @@ import { Runtime } from '../../src/runtime/runtime.ts'
 import { SimulatedWorld } from '../sim/world.ts'
 import { puppet, steady, supervisor } from './kit.ts'
 
-export const heartbeat = (sequence = 1) => ({ type: 'peer.heartbeat', sequence, reportVersion: 1 })
+export const heartbeat = (sequence = 1) => ({
+  type: 'peer.heartbeat',
+  sequence,
+  incarnation: 1,
+  reportVersion: 1,
+  kind: 'beat',
+})
 export const probe = { type: 'health.probe' }
 const healthy = { type: 'health.state', state: 'serving', activeTasks: 0, uptimeMs: 1 }
 

@@ -16,12 +16,18 @@ function describe({ peers }: PeersAnswer): string {
     { title: 'NAME', cell: (peer) => peer.name || '?' },
     { title: 'NODE', cell: (peer) => shortId(peer.node) },
     { title: 'STATE', cell: (peer) => peer.state },
+    { title: 'SINCE', cell: (peer) => ageText(peer.sinceMs), alignRight: true },
     { title: 'RTT', cell: (peer) => (peer.rttMs === null ? '-' : `${peer.rttMs.toFixed(1)} ms`), alignRight: true },
-    { title: 'HEARD', cell: (peer) => `${ageText(peer.lastSeenMs)} ago`, alignRight: true },
+    {
+      title: 'HEARD',
+      cell: (peer) => (peer.lastSeenMs === null ? 'never' : `${ageText(peer.lastSeenMs)} ago`),
+      alignRight: true,
+    },
     { title: 'MODELS', cell: (peer) => String(peer.models), alignRight: true },
     { title: 'LOADED', cell: (peer) => String(peer.loaded), alignRight: true },
     { title: 'ACTIVE', cell: (peer) => String(peer.active), alignRight: true },
     { title: 'SOFTWARE', cell: (peer) => peer.software },
     { title: 'ADDRESS', cell: (peer) => peer.addresses[0] ?? '-' },
+    { title: 'WHY', cell: (peer) => peer.reason },
   ])
 }

@@ -7,8 +7,9 @@ import type { SimulatedWorld } from '../../sim/world.ts'
 
 /** One way, for a frame, a dial's answer, or the news that a connection is gone. */
 const delayMs = 2
-/** A dial into silence gives up after this. */
-const dialTimeoutMs = 10_000
+/** A dial into silence gives up after this, as a real one does; half-way its first packet is sent again. */
+const dialTimeoutMs = 2000
+const resendMs = 1000
 /** A held frame is tried again this often. */
 const retryMs = 20
 
@@ -61,8 +62,11 @@ export class Lan {
   async dial(from: NodeId, addresses: readonly string[]): Promise<NodeId> {
     const target = addresses.map((address) => address.replace('/lan/', '')).find((node) => this.#hosts.has(node))
     if (target !== undefined && this.#silent.has(keyOf(from, target))) {
-      await this.#sleep(dialTimeoutMs)
-      throw new Error(`no answer from ${target}`)
+      await this.#sleep(resendMs)
+      if (this.#silent.has(keyOf(from, target))) {
+        await this.#sleep(dialTimeoutMs - resendMs)
+        throw new Error(`no answer from ${target}`)
+      }
     }
     await this.#sleep(delayMs)
     if (target === undefined || target === from || !this.#hosts.has(target) || !this.#hosts.has(from)) {

@@ -162,7 +162,7 @@ export class Office {
       const models = holders.includes(node) ? [held('m:latest', digestA)] : []
       const report = reportOf(node, { models, loaded: slots === undefined ? [] : [loaded(digestA, { slots })] })
       const state = node === 'a' ? 'self' : 'healthy'
-      return [node, { node, state, addresses: [], report, rttMs: null, lastSeenMs: 0 }]
+      return [node, { node, state, addresses: [], report, rttMs: null, sinceMs: 0, reason: '', unfit: '' }]
     })
     const view: ClusterView = new Map(rows)
     this.runtime.tell('a/node/scheduler', { type: 'view.changed', view })

@@ -14,6 +14,7 @@ import { type NetworkEvent, networkMachine } from '../../../actors/network.ts'
 import { type ListenerEvent, ollamaApiMachine } from '../../../actors/ollama-api.ts'
 import { peerMachine } from '../../../actors/peer.ts'
 import { leastConnections } from '../../../actors/placement.ts'
+import { proberMachine } from '../../../actors/prober.ts'
 import { reporterMachine } from '../../../actors/reporter.ts'
 import { schedulerMachine } from '../../../actors/scheduler.ts'
 import { taskMachine } from '../../../actors/task.ts'
@@ -44,6 +45,8 @@ export interface SiteInit {
   readonly join?: readonly NodeId[]
   readonly models?: readonly HeldModel[]
   readonly sim?: SimOptions
+  /** Default: by the world's clock. */
+  readonly life?: number
 }
 
 /** One request as its client sees it. */
@@ -80,7 +83,7 @@ export class Site {
     this.node = node
     this.#init = init
     this.models = init.models ?? []
-    this.runtime = new Runtime(node, lan.world)
+    this.runtime = new Runtime(node, lan.world, init.life)
     this.#startedMs = lan.world.monotonicMs()
     const { world } = lan
     this.#engines = new Engines({
@@ -108,10 +111,9 @@ export class Site {
   }
 
   /** What finds the others and speaks to them. */
-  #cluster(): Pick<TreeInit, 'reporter' | 'network' | 'membership' | 'joiner' | 'joinAddresses'> {
+  #cluster(): Pick<TreeInit, 'reporter' | 'network' | 'membership' | 'prober' | 'joiner' | 'joinAddresses'> {
     const { node, runtime } = this
     const lan = this.#lan
-    const { world } = lan
     const join = this.#init.join ?? []
     let published: NodeReport | undefined
     const publish = (report: NodeReport): void => {
@@ -130,23 +132,23 @@ export class Site {
       },
     })
     const record = (_: unknown, result: HealthResult): void => void this.checks.push(result)
-    const version = Math.floor(world.wallMs()) * 1000
     return {
       reporter: {
         logic: reporterMachine.provide({ actions: { publish: (_, report) => publish(report) } }),
-        input: { report: reportOf(node, { version }) },
+        input: { report: reportOf(node, { version: runtime.nextId() }) },
       },
       network: { logic: networkMachine.provide({ actors: { host: this.#host() } }) },
       membership: {
         logic: membershipMachine,
         input: {
           node,
-          boot: Math.floor(world.wallMs()),
+          boot: runtime.life,
           peer,
           healthCheck: healthCheckMachine.provide({ actions: { record } }),
           joiners: join.map((_, index) => refOf(node, joinerPath(index))),
         },
       },
+      prober: proberMachine,
       joiner: joinerMachine.provide({ actors: { dialAddress } }),
       joinAddresses: join.map((other) => `/lan/${other}`),
     }

@@ -19,6 +19,8 @@ export interface NodeOptions {
   readonly holds?: boolean
   /** A data folder to start on again; default: a new one. */
   readonly data?: string
+  /** A host of its own: a network namespace and the address in it. The test must run where it can reach that. */
+  readonly at?: { readonly namespace: string; readonly address: string }
   /** More words for `start`. */
   readonly words?: readonly string[]
 }
@@ -36,8 +38,8 @@ export class Cluster {
   }
 
   /** A process that this cluster ends. */
-  spawn(words: readonly string[], env?: Readonly<Record<string, string>>): OmxProcess {
-    const process = new OmxProcess(words, env)
+  spawn(words: readonly string[], env?: Readonly<Record<string, string>>, within?: string): OmxProcess {
+    const process = new OmxProcess(words, env, within)
     this.#processes.push(process)
     return process
   }
@@ -46,10 +48,13 @@ export class Cluster {
   async start(name: string, options: NodeOptions = {}): Promise<OmxNode> {
     const { engine = 'llama', data = this.newFolder(), holds = false } = options
     if (holds) cpSync(await this.#models(), join(data, 'models'), { recursive: true })
-    const own = ['--json', '--api', '127.0.0.1:0', '--p2p', '/ip4/127.0.0.1/tcp/0', '--data', data, '--name', name]
+    const host = options.at?.address ?? '127.0.0.1'
+    const open = options.at === undefined ? [] : ['--insecure-open']
+    const p2p = `/ip4/${host}/tcp/0`
+    const own = ['--json', '--api', `${host}:0`, '--p2p', p2p, ...open, '--data', data, '--name', name]
     const joined = options.join === undefined ? [] : ['--join', options.join.address]
     const words = ['start', ...own, '--engine', engine, '--threads', '1', ...joined, ...(options.words ?? [])]
-    return OmxNode.from(this.spawn(words))
+    return OmxNode.from(this.spawn(words, undefined, options.at?.namespace))
   }
 
   logs(): string {

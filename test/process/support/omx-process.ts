@@ -31,8 +31,11 @@ export class OmxProcess {
   stdout = ''
   stderr = ''
 
-  constructor(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', binary, ...words], {
+  /** `within` is a network namespace. */
+  constructor(words: readonly string[], env: Readonly<Record<string, string>> = {}, within?: string) {
+    const node = [process.execPath, '--disable-warning=ExperimentalWarning', binary, ...words]
+    const [program, ...rest] = within === undefined ? node : ['ip', 'netns', 'exec', within, ...node]
+    this.child = spawn(program as string, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
       env: { ...neutralEnvironment(), ...env },

@@ -12,7 +12,6 @@ import {
   createAnswerParser,
   tagsRead,
 } from '../prompt/answer/answer-parser.ts'
-import { type AnswerStyle, callFormatOf, styleOfParser, thinkingTagsOf } from '../prompt/answer/detect.ts'
 import type { ConversationWork } from '../prompt/conversation.ts'
 import { PromptError } from '../prompt/prompt-error.ts'
 import { createRenderer, type Rendered, type Renderer } from '../prompt/renderer.ts'
@@ -136,29 +135,16 @@ export class PromptedEngine implements LoadedEngine {
   #reading(work: ConversationWork, { answer }: Rendered): AnswerParserInit | undefined {
     if (work.kind === 'generate' && work.raw) return undefined
     const tools: readonly Tool[] = work.kind === 'chat' ? (work.tools ?? []) : []
-    const { calls, thinking } = this.#style(answer)
+    const { calls, thinking } = answer
     const thoughts = isThinking(work.think) ? thinking : undefined
     const isWrapped = calls === 'harmony' || calls === 'cohere'
     if (tools.length === 0 && thoughts === undefined && !isWrapped) return undefined
     return {
       tools,
       ...(calls === undefined ? {} : { calls }),
-      ...(thoughts === undefined ? {} : { thinking: { ...thoughts, started: answer.startsThinking } }),
+      ...(thoughts === undefined ? {} : { thinking: thoughts }),
       random: Math.random,
     }
-  }
-
-  #style({ parser, thinkingTags, toolTag }: Rendered['answer']): Omit<AnswerStyle, 'calls'> & {
-    readonly calls?: AnswerStyle['calls'] | { readonly tag: string }
-  } {
-    const named = parser === undefined ? undefined : styleOfParser(parser)
-    if (named !== undefined) return named
-    const template = this.#completer.vocabulary.chatTemplate
-    if (this.#renderer.choice.way !== 'jinja' || template === undefined) {
-      return { calls: { tag: toolTag }, ...(thinkingTags === undefined ? {} : { thinking: thinkingTags }) }
-    }
-    const tags = thinkingTagsOf(template)
-    return { calls: callFormatOf(template), ...(tags === undefined ? {} : { thinking: tags }) }
   }
 }
 

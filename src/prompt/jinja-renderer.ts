@@ -1,17 +1,15 @@
 /** Conversations through the chat template of a GGUF, in the shape that such templates expect. */
 import { Template } from '@huggingface/jinja'
 import type { ChatMessage, Think, Tool } from '../../protocols/chat.ts'
+import { type AnswerStyle, callFormatOf, thinkingTagsOf } from './answer/detect.ts'
 import type { Turn } from './go-renderer.ts'
 import { PromptError, reasonOf } from './prompt-error.ts'
 import { strftime } from './strftime.ts'
-import type { Tags } from './template-analysis.ts'
 
 export interface JinjaFacts {
   readonly tools: boolean
   readonly thinking: boolean
   readonly toolRoundTrip: boolean
-  readonly thinkingTags?: Tags
-  readonly toolTag: string
 }
 
 export interface SpecialTokens {
@@ -19,26 +17,20 @@ export interface SpecialTokens {
   readonly eosToken: string
 }
 
-const thinkingTags: readonly Tags[] = [
-  { open: '<think>', close: '</think>' },
-  { open: '[THINK]', close: '[/THINK]' },
-  { open: '<seed:think>', close: '</seed:think>' },
-]
-
-const toolTags = ['<tool_call>', '[TOOL_CALLS]', '<|tool_call|>', '<|python_tag|>', '<TOOLCALL>']
-
 /** By the words in it, as Ollama judges. */
 function analyseJinja(source: string): JinjaFacts {
   const has = (text: string) => source.includes(text)
-  const tags = thinkingTags.find(({ open, close }) => has(open) || has(close))
   const tools = has('tools') || has('tool_call')
   return {
     tools,
     thinking: showsThinking(has),
     toolRoundTrip: tools && (has('tool_calls') || has('assistant_tool_call')) && showsToolResults(source),
-    ...(tags === undefined ? {} : { thinkingTags: tags }),
-    toolTag: toolTags.find(has) ?? '{',
   }
+}
+
+function styleOf(source: string): AnswerStyle {
+  const thinking = thinkingTagsOf(source)
+  return { calls: callFormatOf(source), ...(thinking === undefined ? {} : { thinking }) }
 }
 
 function showsThinking(has: (text: string) => boolean): boolean {
@@ -56,6 +48,7 @@ const ownClock = '{% set strftime_now = strftime_at %}'
 
 export class JinjaRenderer {
   readonly facts: JinjaFacts
+  readonly style: AnswerStyle
   readonly #template: Template
   readonly #tokens: SpecialTokens
   #argumentsAsText: boolean | undefined
@@ -63,6 +56,7 @@ export class JinjaRenderer {
   /** @throws PromptError with fault `template` */
   constructor(source: string, tokens: SpecialTokens) {
     this.facts = analyseJinja(source)
+    this.style = styleOf(source)
     this.#tokens = tokens
     try {
       this.#template = new Template(source)

@@ -1,5 +1,8 @@
 /** Prompts of one model: its templates are read once, requests are rendered with the one that Ollama would take. */
 import type { ChatMessage, Think } from '../../protocols/chat.ts'
+import type { AnswerParserInit } from './answer/answer-parser.ts'
+import { styleOfParser } from './answer/detect.ts'
+import type { ThinkingTags } from './answer/thinking.ts'
 import { type Choice, choose } from './choice.ts'
 import {
   type ConversationWork,
@@ -11,7 +14,7 @@ import {
 import { GoRenderer, type Turn } from './go-renderer.ts'
 import { JinjaRenderer, type SpecialTokens } from './jinja-renderer.ts'
 import { PromptError, reasonOf } from './prompt-error.ts'
-import type { Capabilities, Tags } from './template-analysis.ts'
+import type { Capabilities } from './template-analysis.ts'
 import { fitConversation, tokensPerImage, withoutBos } from './truncation.ts'
 
 export interface ModelFacts extends ModelMessages, SpecialTokens {
@@ -43,15 +46,8 @@ export interface Fit {
   readonly countTokens: (prompt: string) => Promise<number>
 }
 
-/** What a parser must know to read the answer. */
-export interface AnswerFacts {
-  /** Ollama's name of a parser of its own; absent: the tags tell everything. */
-  readonly parser?: string
-  readonly thinkingTags?: Tags
-  /** What a tool call begins with. */
-  readonly toolTag: string
-  /** The prompt ends inside a thought. */
-  readonly startsThinking: boolean
+/** What the answer's parser must know: `createAnswerParser` takes it as it is. */
+export interface AnswerFacts extends Pick<AnswerParserInit, 'calls' | 'thinking'> {
   /** What the answer continues: the text of an assistant's message at the end of the conversation. */
   readonly prefill: string
 }
@@ -100,9 +96,11 @@ class ModelRenderer implements Renderer {
     })
     this.#unreadable = this.choice.way === 'plain' ? (go.error ?? jinja.error) : undefined
     const template = this.choice.way === 'go' ? go.value?.facts : jinja.value?.facts
+    const style = this.choice.parser === undefined ? undefined : styleOfParser(this.choice.parser)
     this.capabilities = {
-      tools: template?.tools ?? false,
-      thinking: template?.thinking ?? false,
+      tools: template?.tools === true || style?.calls !== undefined,
+      // Harmony's messages say themselves which of them are thoughts.
+      thinking: template?.thinking === true || style?.thinking !== undefined || this.choice.parser === 'harmony',
       insert: go.value?.facts.insert ?? false,
     }
   }
@@ -163,20 +161,28 @@ class ModelRenderer implements Renderer {
 
   #rendered(prompt: string, images: readonly Uint8Array[], prefill: string, own?: GoRenderer): Rendered {
     const { bosToken, addsBos } = this.#facts
-    const { parser, way } = this.choice
-    const facts = own?.facts ?? (way === 'go' ? this.#go?.facts : way === 'jinja' ? this.#jinja?.facts : undefined)
-    const tags = facts?.thinkingTags
+    const { calls, thinking } = this.#styleOf(own)
+    const started = thinking !== undefined && prompt.trimEnd().endsWith(thinking.open)
     return {
       prompt: withoutBos(prompt, bosToken, addsBos),
       images,
       answer: {
-        ...(parser === undefined ? {} : { parser }),
-        ...(tags === undefined ? {} : { thinkingTags: tags }),
-        toolTag: facts?.toolTag ?? '{',
-        startsThinking: tags !== undefined && prompt.trimEnd().endsWith(tags.open),
+        ...(calls === undefined ? {} : { calls }),
+        ...(thinking === undefined ? {} : { thinking: { ...thinking, started } }),
         prefill,
       },
     }
+  }
+
+  /** As a parser of Ollama's would read the answer, where the model asks for one; else by the template. */
+  #styleOf(own: GoRenderer | undefined): Style {
+    const { parser, way } = this.choice
+    const named = parser === undefined ? undefined : styleOfParser(parser)
+    if (named !== undefined) return named
+    const go = own ?? (way === 'go' ? this.#go : undefined)
+    if (go === undefined) return this.#jinja?.style ?? {}
+    const { toolTag, thinkingTags } = go.facts
+    return { calls: { tag: toolTag }, ...(thinkingTags === undefined ? {} : { thinking: thinkingTags }) }
   }
 }
 
@@ -191,6 +197,8 @@ function isInsert(work: ConversationWork): work is GenerateWork {
 function ownTemplate(work: ConversationWork): GoRenderer | undefined {
   return work.kind === 'generate' && work.template ? goRenderer(work.template) : undefined
 }
+
+type Style = Pick<AnswerParserInit, 'calls'> & { readonly thinking?: ThinkingTags }
 
 /** What Ollama does without a template. */
 const plainTemplate = new GoRenderer('{{ .Prompt }}')

@@ -1,11 +1,7 @@
 /** What a Go template tells about its model, by the heuristics that Ollama uses. */
+import type { ThinkingTags } from './answer/thinking.ts'
 import type { BranchNode, ListNode, Node, Operand, PipeNode, Tree } from './go-template/ast.ts'
 import type { GoTemplate } from './go-template/go-template.ts'
-
-export interface Tags {
-  readonly open: string
-  readonly close: string
-}
 
 export interface Capabilities {
   readonly tools: boolean
@@ -17,7 +13,7 @@ export interface Capabilities {
 export interface TemplateFacts extends Capabilities {
   /** Names of fields and variables that the template mentions, in lower case. */
   readonly mentions: ReadonlySet<string>
-  readonly thinkingTags?: Tags
+  readonly thinkingTags?: ThinkingTags
   /** What a tool call begins with. */
   readonly toolTag: string
   /** The template shows calls as well as their results. */
@@ -77,7 +73,7 @@ function uses(pipe: PipeNode, name: string): boolean {
  * The first and last text of the list around `.Thinking`, inside the range over `.Messages`. Of several mentions each one's
  * texts count, so that the innermost of the last wins.
  */
-function thinkingTagsOf(tree: Tree): Tags | undefined {
+function thinkingTagsOf(tree: Tree): ThinkingTags | undefined {
   let open = ''
   let close = ''
   const note = (list: ListNode) => {

@@ -67,4 +67,16 @@ describe('the template of a model', () => {
       parser: 'harmony',
     })
   })
+
+  it('tells what a model can do together with the parser that the model asks for', () => {
+    const facts = { bosToken: '', eosToken: '', addsBos: false, goTemplate: plainGo }
+    expect(createRenderer({ ...facts, parser: 'qwen3-thinking' }).capabilities).toMatchObject({
+      tools: true,
+      thinking: true,
+    })
+    expect(createRenderer({ ...facts, parser: 'passthrough' }).capabilities).toMatchObject({
+      tools: false,
+      thinking: false,
+    })
+  })
 })

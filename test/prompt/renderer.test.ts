@@ -29,20 +29,18 @@ describe('a model with a Go template', () => {
       const { answer } = renderer.render({ work: chat([user('x')]), now })
       return { ...renderer.capabilities, ...answer }
     }
-    expect(facts('Mistral')).toMatchObject({ tools: true, thinking: false, toolTag: '[TOOL_CALLS] [' })
-    expect(facts('Qwen with tools in XML')).toMatchObject({ tools: true, insert: false, toolTag: '<tool_call>' })
-    expect(facts('Llama 3 with tools')).toMatchObject({ tools: true, toolTag: '{' })
+    expect(facts('Mistral')).toMatchObject({ tools: true, calls: { tag: '[TOOL_CALLS] [' } })
+    expect(facts('Qwen with tools in XML')).toMatchObject({ tools: true, insert: false, calls: { tag: '<tool_call>' } })
+    expect(facts('Llama 3 with tools')).toMatchObject({ tools: true, calls: { tag: '{' } })
     expect(facts('DeepSeek-R1')).toMatchObject({
-      thinking: true,
-      thinkingTags: { open: '<think>', close: '</think>' },
-      startsThinking: true,
+      thinking: { open: '<think>', close: '</think>', started: true },
     })
-    expect(facts('Phi')).toMatchObject({ tools: false, thinking: false, startsThinking: false })
+    expect(facts('Phi')).toMatchObject({ tools: false, calls: { tag: '{' } })
   })
 
   it('thinks by itself where it can, and not when it is told not to', () => {
     const goTemplate = families['DeepSeek-R1']?.template ?? ''
-    expect(render({ goTemplate }, chat([user('x')], { think: false })).answer.startsThinking).toBe(false)
+    expect(render({ goTemplate }, chat([user('x')], { think: false })).answer.thinking?.started).toBe(false)
     const levels = '{{ .Think }} {{ .ThinkLevel }} {{ .IsThinkSet }}{{ .Messages | len }}'
     expect(render({ goTemplate: levels }, chat([user('x')], { think: 'high' })).prompt).toBe('true high true1')
     expect(render({ goTemplate: levels }, chat([user('x')], { think: true })).prompt).toBe('true medium true1')
@@ -158,7 +156,7 @@ describe('a model with the template of its GGUF', () => {
     const { prompt, answer } = render({ chatTemplate }, chat(conversation, { tools: [weather] }))
     expect(prompt).toMatch(/^\[\{"type": "function", "function": \{"name": "weather"/)
     expect(prompt).toMatch(/<assistant>\[weather \{"unit": "C", "city": "Oslo"\}\]<tool>7 degrees<assistant><think>$/)
-    expect(answer).toMatchObject({ thinkingTags: { open: '<think>', close: '</think>' }, startsThinking: true })
+    expect(answer).toMatchObject({ thinking: { open: '<think>', close: '</think>', started: true } })
   })
 
   it('gives arguments as text to templates that insist on it', () => {

@@ -5,7 +5,7 @@
  */
 import type { Message, NodeId } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, machineOptions, setup } from '../src/runtime/logic.ts'
+import { assign, machineOptions, raise, setup } from '../src/runtime/logic.ts'
 import type { Claim } from './claims.ts'
 import type { Hearsay } from './peer-events.ts'
 import { membershipPath, peerPath } from './roster.ts'
@@ -19,10 +19,18 @@ const probesPerRound = 4
 const fanout = 3
 /** Time to answer a question about a third node. */
 const answerMs = 400
+/**
+ * A helper that has not heard the node lately probes it when it is asked, and is asked again after this: in a large
+ * cluster most members hear each other only when they are probed (SWIM's indirect probe).
+ */
+const secondAskMs = 250
 
 type ProberEvent =
   | { readonly type: 'view.changed'; readonly view: ClusterView; readonly pace: 'mesh' | 'swim' }
   | { readonly type: 'prober.ask'; readonly node: NodeId }
+  /** None of these has heard the node lately; they have probed it now. */
+  | { readonly type: 'prober.unheard'; readonly node: NodeId; readonly helpers: readonly NodeId[] }
+  | { readonly type: 'prober.askAgain'; readonly node: NodeId; readonly helpers: readonly NodeId[] }
   | { readonly type: 'prober.unanswered' }
   /** Claims that others must hear. */
   | { readonly type: 'rumours.spread'; readonly claims: readonly Claim[] }
@@ -73,19 +81,26 @@ async function hears(helper: NodeId, node: NodeId, system: object): Promise<bool
   return typeof answer.agoMs === 'number' && answer.agoMs <= heardLatelyMs
 }
 
-async function askAbout(node: NodeId, context: ProberContext, system: object): Promise<void> {
-  const { tell, local, self, random, monotonicMs } = here(system)
-  const helpers = sample(
-    context.peers.filter((peer) => peer !== node),
-    fanout,
-    random,
-  )
+/** Asks helpers about the node, and the same ones again when their own probe has had time to be answered. */
+async function askAbout(
+  node: NodeId,
+  helpers: readonly NodeId[],
+  isSecond: boolean,
+  context: ProberContext,
+  system: object,
+) {
+  const { tell, local, self, monotonicMs } = here(system)
   const answers = await Promise.all(helpers.map((helper) => hears(helper, node, system)))
   const isUnanswered = helpers.length > 0 && answers.every((answer) => answer === undefined)
+  const reachedBy = answers.filter((answer) => answer === true).length
+  if (!isSecond && reachedBy === 0 && answers.includes(false)) {
+    tell(self, { type: 'prober.unheard', node, helpers })
+    return
+  }
   const hearsay: Hearsay = {
     type: 'peer.hearsay',
     asked: helpers.length,
-    reachedBy: answers.filter((answer) => answer === true).length,
+    reachedBy,
     score: isUnanswered ? raised(context.score) : context.score,
     nowMs: monotonicMs(),
   }
@@ -106,8 +121,20 @@ export const proberMachine = setup({
       return { peers, pace: event.pace }
     }),
     ask: ({ context, event, system }) => {
-      if (event.type === 'prober.ask') void askAbout(event.node, context, system)
+      if (event.type !== 'prober.ask') return
+      const others = context.peers.filter((peer) => peer !== event.node)
+      void askAbout(event.node, sample(others, fanout, here(system).random), false, context, system)
     },
+    askAgain: ({ context, event, system }) => {
+      if (event.type === 'prober.askAgain') void askAbout(event.node, event.helpers, true, context, system)
+    },
+    planSecondAsk: raise(
+      ({ event }) => {
+        const { node, helpers } = event as Extract<ProberEvent, { type: 'prober.unheard' }>
+        return { type: 'prober.askAgain', node, helpers } as const
+      },
+      { delay: secondAskMs },
+    ),
     /** Before the round: late means that this node is not well. */
     judgeSelf: assign(({ context, system }) => ({
       score: scoreAfterTick(context.score, here(system).monotonicMs() - context.dueMs),
@@ -143,6 +170,8 @@ export const proberMachine = setup({
   on: {
     'view.changed': { actions: 'noteView' },
     'prober.ask': { actions: 'ask' },
+    'prober.unheard': { actions: 'planSecondAsk' },
+    'prober.askAgain': { actions: 'askAgain' },
     'prober.unanswered': { actions: 'noteFailure' },
     'self.accused': { actions: 'noteFailure' },
     // News goes out at once, and again with the rounds until it has been told often enough.

@@ -11,6 +11,7 @@ export {
   createActor,
   fromCallback,
   fromTransition,
+  raise,
   setup,
 } from 'xstate'
 

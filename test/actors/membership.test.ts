@@ -114,11 +114,12 @@ describe.each([
     }
   }, 120_000)
 
-  it('control traffic stays small, and nobody is accused in a minute of calm', async () => {
+  it('control traffic stays small, and nobody is accused while all is calm', async () => {
     const cluster = await Cluster.of(nodes)
     const before = cluster.bytes
-    await cluster.world.run(60_000)
-    const perSecond = (cluster.bytes - before) / nodes / 60
+    const calmS = nodes === small ? 60 : 20
+    await cluster.world.run(calmS * 1000)
+    const perSecond = (cluster.bytes - before) / nodes / calmS
     console.log(`${nodes} nodes: ${Math.round(perSecond)} bytes of control traffic a node and second`)
     expect(perSecond).toBeLessThan(nodes === small ? 10_000 : 50_000)
     expect(cluster.down).toEqual([])
@@ -127,7 +128,7 @@ describe.each([
   it('one node that cannot hear another accuses nobody as long as others reach it', async () => {
     const cluster = await Cluster.of(nodes)
     cluster.lan.silence([nameOf(1)], [nameOf(2)])
-    await cluster.world.run(60_000)
+    await cluster.world.run(30_000)
     const opinions = await cluster.opinions(nameOf(2))
     for (const site of cluster.sites.values()) {
       expect((await cluster.claimAt(site, nameOf(2)))?.status, site.node).toBe('alive')

@@ -2,7 +2,7 @@
 import type { GenerateResponse } from 'ollama'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { useCluster } from './support/cluster.ts'
-import { eventually } from './support/eventually.ts'
+import { eventually } from '../support/eventually.ts'
 import { LineStream, textOf } from './support/line-stream.ts'
 import type { OmxNode } from './support/omx-node.ts'
 

@@ -2,7 +2,7 @@
 import { beforeAll, expect, it } from 'vitest'
 import type { InspectAnswer } from '../../protocols/operations.ts'
 import { useCluster } from './support/cluster.ts'
-import { eventually } from './support/eventually.ts'
+import { eventually } from '../support/eventually.ts'
 import type { OmxNode } from './support/omx-node.ts'
 import { omx } from './support/omx-process.ts'
 

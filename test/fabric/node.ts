@@ -44,7 +44,7 @@ const answerMs = 5000
 const log = pino({ level: 'silent' })
 
 const settings = loadConfig({
-  flags: { threads: 1, slots: 4 },
+  flags: { threads: 1, slots: 4, contextTokens: 262_144 },
   env: {},
   readFile: () => {
     throw new Error('there is no file')
@@ -203,7 +203,10 @@ export class FabricNode {
 }
 
 /** Every frame of an answer, to its end. */
-export async function framesOf(answer: Answer, onBatch: (frames: readonly InferFrame[]) => void = () => {}) {
+export async function framesOf(
+  answer: AsyncIterable<readonly InferFrame[]>,
+  onBatch: (frames: readonly InferFrame[]) => void = () => {},
+) {
   const frames: InferFrame[] = []
   for await (const batch of answer) {
     frames.push(...batch)

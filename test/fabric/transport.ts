@@ -6,8 +6,8 @@ import {
   type PeerId,
   serviceCapabilities,
   type Transport,
-  transportSymbol,
   TypedEventEmitter,
+  transportSymbol,
   type Upgrader,
 } from '@libp2p/interface'
 import type { AbstractMultiaddrConnection } from '@libp2p/utils'

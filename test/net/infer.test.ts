@@ -6,8 +6,8 @@ import { type InferFrame, type InferRequest, inferProtocol } from '../../protoco
 import { encodeInferFrame } from '../../protocols/infer-frame.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import { createNode, startNode } from '../../src/net/libp2p.ts'
-import { tcpAndTls } from '../../src/net/medium.ts'
 import { keepaliveMs } from '../../src/net/limits.ts'
+import { tcpAndTls } from '../../src/net/medium.ts'
 import { Channel } from '../../src/runtime/channel.ts'
 import {
   accepted,

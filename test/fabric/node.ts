@@ -36,6 +36,8 @@ export interface FabricNodeInit {
   readonly engine?: SimOptions
   /** Watchdog of answers from other nodes. */
   readonly stallMs?: number
+  /** Sees every frame of actors that arrives. */
+  readonly onFrame?: HostEvents['onFrame']
 }
 
 const capacity = { cpus: 2, memoryBytes: 1_000_000 }
@@ -93,7 +95,7 @@ export class FabricNode {
   }
 
   async #open(privateKey: PrivateKey, events: HostEvents): Promise<Host> {
-    const { stallMs } = this.#init
+    const { stallMs, onFrame } = this.#init
     const host = await openHost({
       privateKey,
       listen: [this.address],
@@ -102,6 +104,10 @@ export class FabricNode {
       medium: this.#fabric.medium,
       events: {
         ...events,
+        onFrame: (from, body) => {
+          onFrame?.(from, body)
+          events.onFrame(from, body)
+        },
         onReport: (from, bytes) => {
           this.#noteGossip(from, bytes)
           events.onReport(from, bytes)

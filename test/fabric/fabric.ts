@@ -1,12 +1,16 @@
 /** A network in memory that a test holds in its hands: links between real libp2p nodes that can be held, slowed and cut. */
-import { plaintext } from '@libp2p/plaintext'
+import type { AbstractMultiaddrConnection } from '@libp2p/utils'
 import type { NodeId } from '../../protocols/ref.ts'
-import type { Medium } from '../../src/net/medium.ts'
 import type { Fault } from './lane.ts'
-import { type Place, transport } from './transport.ts'
 import type { Wire } from './wire.ts'
 
 const sound: Fault = { held: false, delayMs: 0 }
+
+/** Where somebody listens. */
+export interface Place {
+  readonly node: NodeId
+  accept(connection: AbstractMultiaddrConnection): void
+}
 
 interface Link {
   readonly from: NodeId
@@ -21,11 +25,6 @@ export class Fabric {
   readonly #closed = new Set<NodeId>()
   readonly #sentBytes = new Map<NodeId, number>()
   #onChange = Promise.withResolvers<void>()
-
-  /** What a node of this network is opened with. Without encryption: what is tried here lies above it. */
-  get medium(): Medium {
-    return { component: 'memory', transport: transport(this), encrypter: plaintext() }
-  }
 
   /** Nothing passes from one to the other; nothing is lost, and nobody is told. */
   hold(from: NodeId, to: NodeId): void {

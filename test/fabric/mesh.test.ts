@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { converged, idsOf, useFabric, wholeMesh } from './cluster.ts'
 import type { FabricNode } from './node.ts'
 
-const count = Number(process.env.OMX_FABRIC_NODES ?? 24)
+const count = Number(process.env.OMX_FABRIC_NODES ?? 16)
 /** Joining is quadratic: a handshake for each pair, some milliseconds of one core, on a machine that has other work. */
 const joinWithinMs = 15_000 + 15 * count ** 2
 /** Unreachable peers are redialled after at most ten seconds. */

@@ -28,6 +28,7 @@ import { fromCallback } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
 import { eventually } from '../support/eventually.ts'
 import type { Fabric } from './fabric.ts'
+import { mediumOf } from './transport.ts'
 
 export interface FabricNodeInit {
   /** Whom to join. */
@@ -101,7 +102,7 @@ export class FabricNode {
       listen: [this.address],
       mdns: false,
       software: 'fabric/1',
-      medium: this.#fabric.medium,
+      medium: mediumOf(this.#fabric),
       events: {
         ...events,
         onFrame: (from, body) => {

@@ -10,10 +10,12 @@ import {
   transportSymbol,
   type Upgrader,
 } from '@libp2p/interface'
+import { plaintext } from '@libp2p/plaintext'
 import type { AbstractMultiaddrConnection } from '@libp2p/utils'
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { NodeId } from '../../protocols/ref.ts'
-import type { Fabric } from './fabric.ts'
+import type { Medium } from '../../src/net/medium.ts'
+import type { Fabric, Place } from './fabric.ts'
 import { wire } from './wire.ts'
 
 interface Components {
@@ -21,14 +23,13 @@ interface Components {
   readonly logger: ComponentLogger
 }
 
-/** Where somebody listens. */
-export interface Place {
-  readonly node: NodeId
-  accept(connection: AbstractMultiaddrConnection): void
-}
-
-export function transport(fabric: Fabric): (components: Components) => Transport {
-  return (components) => new FabricTransport(fabric, components)
+/** What a node of this network is opened with. Without encryption: what is tried here lies above it. */
+export function mediumOf(fabric: Fabric): Medium {
+  return {
+    component: 'memory',
+    transport: (components) => new FabricTransport(fabric, components),
+    encrypter: plaintext(),
+  }
 }
 
 class FabricTransport implements Transport {

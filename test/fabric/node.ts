@@ -234,6 +234,10 @@ function catalogOf(models: readonly HeldModel[]): ModelCatalog {
       return model && { digest, name: model.name, path: '', sizeBytes: model.sizeBytes, parameters: {} }
     },
     show: async () => undefined,
-    importGguf: () => Promise.reject(new Error('this disk is a list')),
+    importGguf: noWriting,
+    copy: noWriting,
+    remove: noWriting,
   }
 }
+
+const noWriting = (): Promise<never> => Promise.reject(new Error('this disk is a list'))

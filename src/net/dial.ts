@@ -4,16 +4,17 @@ import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { NodeId } from '../../protocols/ref.ts'
 import { DialError, type DialErrorCode } from './errors.ts'
 import { dialTimeoutMs, maxAddressesToDial } from './limits.ts'
+import type { Medium } from './medium.ts'
 
 /**
  * Tries the addresses in the given order until one answers, and gives the peer's id.
  * Rejects with a DialError; `refused` only when nobody listens at any of them.
  */
-export async function dial(libp2p: Libp2p, addresses: readonly string[]): Promise<NodeId> {
+export async function dial(libp2p: Libp2p, medium: Medium, addresses: readonly string[]): Promise<NodeId> {
   const failures: Failure[] = []
   const signal = AbortSignal.timeout(dialTimeoutMs)
   for (const address of addresses.slice(0, maxAddressesToDial)) {
-    const target = parseAddress(address)
+    const target = parseAddress(address, medium)
     if (target === undefined) {
       failures.push({ address, code: 'invalid-address', reason: 'not a multiaddr that this node can dial' })
       continue
@@ -33,11 +34,11 @@ export async function dial(libp2p: Libp2p, addresses: readonly string[]): Promis
   throw dialErrorOf(failures)
 }
 
-/** The address, or undefined for text that is none. */
-export function parseAddress(address: string): Multiaddr | undefined {
+/** The address, or undefined for text that is none of this medium. */
+export function parseAddress(address: string, { component }: Medium): Multiaddr | undefined {
   try {
     const parsed = multiaddr(address)
-    return parsed.getComponents().some(({ name }) => name === 'tcp') ? parsed : undefined
+    return parsed.getComponents().some(({ name }) => name === component) ? parsed : undefined
   } catch {
     return undefined
   }

@@ -13,6 +13,7 @@ import { InferServer } from './infer-server.ts'
 import { createNode, startNode } from './libp2p.ts'
 import * as limits from './limits.ts'
 import { Link } from './link.ts'
+import { type Medium, tcpAndTls } from './medium.ts'
 
 export interface HostEvents {
   /** The first connection to a peer is open; frames can be sent. */
@@ -46,6 +47,8 @@ export interface HostInit {
   readonly events: HostEvents
   /** Watchdog of `infer` in ms; the default is in `limits.ts`. */
   readonly stallMs?: number
+  /** Default: TCP and TLS. */
+  readonly medium?: Medium
 }
 
 export interface Host {
@@ -68,8 +71,8 @@ export interface Host {
 
 /** Opens the network. Rejects with a ListenError when an address cannot be listened on. */
 export async function openHost(init: HostInit): Promise<Host> {
-  const { events } = init
-  const libp2p = await createNode({ ...init, admits: events.admits, onDiscovered: events.onDiscovered })
+  const { events, medium = tcpAndTls } = init
+  const libp2p = await createNode({ ...init, medium, admits: events.admits, onDiscovered: events.onDiscovered })
   const connections = new Connections()
   const book = new AddressBook()
 
@@ -111,7 +114,7 @@ export async function openHost(init: HostInit): Promise<Host> {
     peerId: libp2p.peerId.toString(),
     carrier: link,
     addresses: () => libp2p.getMultiaddrs().map(String),
-    dial: (addresses) => dial(libp2p, addresses),
+    dial: (addresses) => dial(libp2p, medium, addresses),
     connected: (node) => connections.has(node),
     addressesOf: (node) => book.of(node),
     hangUp: (node) => {

@@ -1,11 +1,9 @@
-/** The libp2p node as this project wants it: TCP, TLS 1.3, yamux, and every limit named. */
+/** The libp2p node as this project wants it: a medium (TCP and TLS 1.3), yamux, and every limit named. */
 
 import { identify } from '@libp2p/identify'
 import type { PrivateKey } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import { ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import type { NodeId } from '../../protocols/ref.ts'
@@ -14,6 +12,7 @@ import { parseAddress } from './dial.ts'
 import { ListenError } from './errors.ts'
 import { gossipService } from './gossip.ts'
 import * as limits from './limits.ts'
+import type { Medium } from './medium.ts'
 
 /** What nodes of this project ask the local network for; other libp2p programs use another. */
 const discoveryTag = '_omx._udp.local'
@@ -26,6 +25,7 @@ const loopback = /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\/)/
 export interface NodeInit {
   readonly privateKey: PrivateKey
   readonly listen: readonly string[]
+  readonly medium: Medium
   readonly mdns: boolean
   /** Name and version, told to peers by identify. */
   readonly software: string
@@ -38,7 +38,7 @@ export type Node = Awaited<ReturnType<typeof createNode>>
 /** A node that is not started yet, so that nobody reaches it before its handlers are in place. Rejects with a ListenError. */
 export async function createNode(init: NodeInit) {
   for (const address of init.listen) {
-    if (parseAddress(address) !== undefined) continue
+    if (parseAddress(address, init.medium) !== undefined) continue
     throw new ListenError(
       'invalid-address',
       address,
@@ -50,13 +50,8 @@ export async function createNode(init: NodeInit) {
     privateKey: init.privateKey,
     nodeInfo: { userAgent: init.software },
     addresses: { listen: [...init.listen] },
-    transports: [
-      tcp({
-        inboundSocketInactivityTimeout: limits.socketInactivityMs,
-        outboundSocketInactivityTimeout: limits.socketInactivityMs,
-      }),
-    ],
-    connectionEncrypters: [coalesced(tls())],
+    transports: [init.medium.transport],
+    connectionEncrypters: [coalesced(init.medium.encrypter)],
     streamMuxers: [
       yamux({
         maxInboundStreams: limits.maxStreamsPerConnection,

@@ -7,6 +7,7 @@ import { encodeInferFrame } from '../../protocols/infer-frame.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import { createNode, startNode } from '../../src/net/libp2p.ts'
 import { keepaliveMs } from '../../src/net/limits.ts'
+import { tcpAndTls } from '../../src/net/medium.ts'
 import { Channel } from '../../src/runtime/channel.ts'
 import {
   accepted,
@@ -40,6 +41,7 @@ async function rogue(handle: (node: Awaited<ReturnType<typeof createNode>>) => P
   const node = await createNode({
     privateKey: await generateKeyPair('Ed25519'),
     listen: ['/ip4/127.0.0.1/tcp/0'],
+    medium: tcpAndTls,
     mdns: false,
     software: 'rogue',
     admits: () => true,

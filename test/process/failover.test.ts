@@ -1,7 +1,7 @@
 /** Workers and their engine children killed before and after the first token: an answer ends in exactly one way. */
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { useCluster } from './support/cluster.ts'
-import { eventually } from './support/eventually.ts'
 import { LineStream, textOf } from './support/line-stream.ts'
 import type { OmxNode } from './support/omx-node.ts'
 

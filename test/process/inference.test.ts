@@ -1,8 +1,8 @@
 /** Three real nodes, one of which holds the model: whichever is asked, the answer is the holder's. */
 import type { GenerateResponse } from 'ollama'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { useCluster } from './support/cluster.ts'
-import { eventually } from './support/eventually.ts'
 import { LineStream, textOf } from './support/line-stream.ts'
 import type { OmxNode } from './support/omx-node.ts'
 

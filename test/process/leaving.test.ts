@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { useCluster } from './support/cluster.ts'
-import { eventually } from './support/eventually.ts'
 import { LineStream } from './support/line-stream.ts'
 import type { OmxNode } from './support/omx-node.ts'
 

@@ -1,7 +1,7 @@
 /** Eight real nodes, each on a host of its own, that are parted and reunited; and one that is stopped where it stands. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { useCluster } from './support/cluster.ts'
-import { eventually } from './support/eventually.ts'
 import { Namespaces, namespacesMissing } from './support/namespaces.ts'
 import type { OmxNode } from './support/omx-node.ts'
 

@@ -1,7 +1,7 @@
 /** Real nodes that find each other, leave and come back. */
 import { beforeAll, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { useCluster } from './support/cluster.ts'
-import { eventually } from './support/eventually.ts'
 import type { OmxNode } from './support/omx-node.ts'
 
 const cluster = useCluster()

@@ -1,8 +1,8 @@
 /** The commands that look at a running cluster, as people and as programs read them. */
 import { beforeAll, expect, it } from 'vitest'
 import type { InspectAnswer } from '../../protocols/operations.ts'
+import { eventually } from '../support/eventually.ts'
 import { useCluster } from './support/cluster.ts'
-import { eventually } from './support/eventually.ts'
 import type { OmxNode } from './support/omx-node.ts'
 import { omx } from './support/omx-process.ts'
 

@@ -1,7 +1,7 @@
 /** Where requests go when two real nodes hold the model, and what happens when there are more than they take. */
 import { beforeAll, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { useCluster } from './support/cluster.ts'
-import { eventually } from './support/eventually.ts'
 import { LineStream } from './support/line-stream.ts'
 import type { OmxNode } from './support/omx-node.ts'
 

@@ -9,7 +9,7 @@ import {
   PeersAnswer,
   StatusAnswer,
 } from '../../../protocols/operations.ts'
-import { eventually } from './eventually.ts'
+import { eventually } from '../../support/eventually.ts'
 import type { Exited, OmxProcess } from './omx-process.ts'
 import { childrenOf, commandOf } from './processes.ts'
 

@@ -1,7 +1,7 @@
 /** One `omx-node` process of its own, with any words after it, in a process group of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { eventually } from './eventually.ts'
+import { eventually } from '../../support/eventually.ts'
 import { membersOf } from './processes.ts'
 
 const binary = fileURLToPath(new URL('../../../src/cli/omx-node.ts', import.meta.url))

@@ -1,0 +1,78 @@
+/** Nodes on a fabric for the tests of this folder: started with what a test cares about, and nothing left after each. */
+import { afterEach, expect } from 'vitest'
+import type { NodeId } from '../../protocols/ref.ts'
+import { held } from '../actors/support/reports.ts'
+import { eventually } from '../support/eventually.ts'
+import { Fabric } from './fabric.ts'
+import { FabricNode, type FabricNodeInit } from './node.ts'
+
+export const model = held('m:latest', 'a'.repeat(64))
+
+export interface FabricCluster {
+  /** A new network for each test. */
+  readonly fabric: Fabric
+  start(init?: FabricNodeInit): Promise<FabricNode>
+  /** This many nodes, all of which join the first, all of them healthy for each other. */
+  startMany(count: number, init?: (index: number) => FabricNodeInit): Promise<FabricNode[]>
+}
+
+/** To be called once at the top of a file. */
+export function useFabric(): FabricCluster {
+  let fabric = new Fabric()
+  let nodes: FabricNode[] = []
+
+  const start = async (init?: FabricNodeInit): Promise<FabricNode> => {
+    const node = await FabricNode.start(fabric, init)
+    nodes.push(node)
+    return node
+  }
+
+  afterEach(async () => {
+    const [stopping, network] = [nodes, fabric]
+    nodes = []
+    fabric = new Fabric()
+    network.heal()
+    await Promise.all(stopping.map((node) => node.stop()))
+    await eventually('no connection remains', () => network.connections === 0)
+    for (const node of stopping) expect(node.runtime.census()).toEqual([])
+  })
+
+  return {
+    get fabric() {
+      return fabric
+    },
+    start,
+    startMany: async (count, init = () => ({})) => {
+      const first = await start(init(0))
+      const rest = Array.from({ length: count - 1 }, (_, index) => start({ join: [first], ...init(index + 1) }))
+      const all = [first, ...(await Promise.all(rest))]
+      await wholeMesh(all)
+      return all
+    },
+  }
+}
+
+export const idsOf = (nodes: readonly FabricNode[]): NodeId[] => nodes.map(({ node }) => node)
+
+/** Every node calls every other healthy. */
+export async function wholeMesh(nodes: readonly FabricNode[], withinMs?: number): Promise<void> {
+  await Promise.all(nodes.map((node) => eventually('everybody is healthy', () => seesAll(node, nodes), withinMs)))
+}
+
+async function seesAll(node: FabricNode, nodes: readonly FabricNode[]): Promise<boolean> {
+  const view = await node.view()
+  return nodes.every((other) => other === node || view.get(other.node)?.state === 'healthy')
+}
+
+/** Every node holds the newest report of every other. */
+export async function converged(nodes: readonly FabricNode[], withinMs?: number): Promise<void> {
+  await Promise.all(nodes.map((node) => eventually('every report is known', () => knowsAll(node, nodes), withinMs)))
+}
+
+async function knowsAll(node: FabricNode, nodes: readonly FabricNode[]): Promise<boolean> {
+  const view = await node.view()
+  for (const other of nodes) {
+    if (view.get(other.node)?.report?.version !== (await other.reportVersion())) return false
+  }
+  return true
+}

@@ -10,11 +10,9 @@ import { add, counter, goal, supervising } from '../support/kernel-actors.ts'
 /** Actors that are started in one turn; divides every count. */
 const batch = 10
 
-/** Collections until the heap no longer shrinks: what a first one only marks, a later one frees. */
-const collections = 4
-
-function heapBytes(): number {
-  for (let i = 0; i < collections; i++) globalThis.gc?.()
+/** Bytes in use, once all that can be collected is, and its pages are given back to the system. */
+async function heapBytes(): Promise<number> {
+  await globalThis.gc?.({ type: 'major', execution: 'async', flavor: 'last-resort' })
   return process.memoryUsage().heapUsed
 }
 
@@ -47,12 +45,10 @@ const arms = { cells, raw }
 const create = arms[process.argv[2] as keyof typeof arms]
 const count = Number(process.argv[3])
 held.push(await create(10)) // The machine itself, and whatever is loaded on first use.
-const beforeBytes = heapBytes()
+const beforeBytes = await heapBytes()
 held.push(await create(count))
-const weight: Weight = {
-  heapBytesEach: (heapBytes() - beforeBytes) / count,
-  // After the collections: what the actors hold, not what their starting left behind.
-  residentBytes: process.memoryUsage.rss(),
-}
+const grownBytes = process.memoryUsage.rss()
+const heapBytesEach = ((await heapBytes()) - beforeBytes) / count
+const weight: Weight = { heapBytesEach, grownBytes, residentBytes: process.memoryUsage.rss() }
 process.stdout.write(`${JSON.stringify(weight)}\n`)
 process.exit(held.length === 2 ? 0 : 1)

@@ -126,6 +126,11 @@ export function addWatcher(cell: Cell, key: string, watcher: Watcher): void {
   cell.watchers.set(key, watcher)
 }
 
+export function addChild(parent: Cell, child: Cell): void {
+  parent.children ??= new Map()
+  parent.children.set(child.spec.id, child)
+}
+
 /** The children in reverse order of their start. */
 export const newestFirst = (cell: Cell): Cell[] => [...(cell.children?.values() ?? [])].reverse()
 

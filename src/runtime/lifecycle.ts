@@ -2,7 +2,7 @@
 import type { Exit } from '../../protocols/exit.ts'
 import { failureOf } from '../../protocols/exit.ts'
 import type { Ref } from '../../protocols/ref.ts'
-import { addWatcher, type Cell, createCell, isLive, newestFirst, type Spec } from './cell.ts'
+import { addChild, addWatcher, type Cell, createCell, isLive, newestFirst, type Spec } from './cell.ts'
 import { inspect } from './follow.ts'
 import type { Kernel } from './kernel.ts'
 import { type AnyActor, createActor } from './logic.ts'
@@ -25,6 +25,7 @@ export class Lifecycle {
   readonly #hooks: LifecycleHooks
   /** One for all actors. */
   readonly #clock: ReturnType<typeof clockOf>
+  readonly #onEnded = (cell: Cell, actor: AnyActor, exit: Exit): void => this.#ended(cell, actor, exit)
 
   constructor(kernel: Kernel, hooks: LifecycleHooks) {
     this.#kernel = kernel
@@ -41,7 +42,7 @@ export class Lifecycle {
     if (this.#kernel.cells.has(ref)) throw new Error(`${ref} is already running`)
     const cell = createCell(ref, spec, parent, this.#kernel.nextId())
     this.#kernel.cells.set(ref, cell)
-    if (parent !== undefined) (parent.children ??= new Map()).set(spec.id, cell)
+    if (parent !== undefined) addChild(parent, cell)
     this.#start(cell)
     return ref
   }
@@ -54,10 +55,7 @@ export class Lifecycle {
     if (cell.parent !== undefined) cell.history = []
     cell.phase = 'running'
     this.#hooks.opening(cell, actor.system)
-    actor.subscribe({
-      error: (error) => this.#ended(cell, actor, { kind: 'crash', failure: failureOf(error) }),
-      complete: () => this.#ended(cell, actor, this.#completion(cell, actor)),
-    })
+    actor.subscribe(new Ending(cell, actor, this.#onEnded))
     if ((cell.followers?.size ?? 0) > 0 || this.#kernel.facts.wants('transitioned')) inspect(cell, this.#kernel.facts)
     this.#kernel.facts.emit({ kind: 'started', ref: cell.ref, epoch: cell.epoch, restarts: cell.restarts })
     actor.start()
@@ -65,11 +63,6 @@ export class Lifecycle {
       if (isLive(cell) && cell.actor === actor) this.spawn(child, cell.ref)
     }
     if (isLive(cell)) this.#hooks.started(cell)
-  }
-
-  #completion(cell: Cell, actor: AnyActor): Exit {
-    if (cell.phase === 'stopping') return { kind: 'shutdown' }
-    return { kind: 'normal', output: (actor.getSnapshot() as { output?: unknown }).output }
   }
 
   /** Ends an incarnation whatever the reason: stops what is left of it, tells who must hear, lets the parent judge. */
@@ -205,6 +198,29 @@ export class Lifecycle {
       cell.mailbox.signal({ message: { type: 'shutdown' }, traceId: '', deadlineMs: 0, arrivedMs: 0 })
       this.#hooks.started(cell)
     })
+  }
+}
+
+/** Observes one incarnation. A class, because closures of its own for every actor weigh more than the rest of it. */
+class Ending {
+  readonly #cell: Cell
+  readonly #actor: AnyActor
+  readonly #onEnded: (cell: Cell, actor: AnyActor, exit: Exit) => void
+
+  constructor(cell: Cell, actor: AnyActor, onEnded: (cell: Cell, actor: AnyActor, exit: Exit) => void) {
+    this.#cell = cell
+    this.#actor = actor
+    this.#onEnded = onEnded
+  }
+
+  error(error: unknown): void {
+    this.#onEnded(this.#cell, this.#actor, { kind: 'crash', failure: failureOf(error) })
+  }
+
+  complete(): void {
+    const { output } = this.#actor.getSnapshot() as { output?: unknown }
+    const isAsked = this.#cell.phase === 'stopping'
+    this.#onEnded(this.#cell, this.#actor, isAsked ? { kind: 'shutdown' } : { kind: 'normal', output })
   }
 }
 

@@ -59,7 +59,10 @@ export class Runtime {
       },
     )
     this.#lifecycle = new Lifecycle(this.#kernel, {
-      opening: (cell, system) => this.#openDoor(cell, system),
+      opening: (cell, system) => {
+        const { epoch } = cell
+        openDoor(system, () => this.#doorOf(cell, epoch))
+      },
       started: (cell) => this.#turns.arm(cell),
       ended: (cell, exit) => {
         this.#watches.ended(cell, exit)
@@ -166,9 +169,8 @@ export class Runtime {
     this.#asks.ended(cell)
   }
 
-  #openDoor(cell: Cell, system: object): void {
-    const { epoch } = cell
-    openDoor(system, {
+  #doorOf(cell: Cell, epoch: number): Door {
+    return {
       ...this.#hall,
       self: cell.ref,
       ask: (to, message, timeoutMs) => this.#ask({ cell, epoch }, to, message, timeoutMs),
@@ -180,7 +182,7 @@ export class Runtime {
       unwatch: (ref) => {
         if (cell.epoch === epoch) this.#watches.unwatch(cell, ref)
       },
-    })
+    }
   }
 
   /** Joins this runtime to the nodes that the carrier reaches; without one, only local refs work. */

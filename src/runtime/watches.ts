@@ -54,7 +54,8 @@ export class Watches {
   }
 
   watch(watcher: Cell, ref: Ref): void {
-    const watching = (watcher.watching ??= new Map())
+    watcher.watching ??= new Map()
+    const { watching } = watcher
     if (watching.has(ref)) return
     if (watching.size >= maxWatches) throw new Error(`${watcher.ref} watches ${maxWatches} actors already`)
     if (this.#kernel.isLocal(ref)) this.#watchLocal(watcher, watching, ref)

@@ -38,7 +38,11 @@ async function run(context: BenchContext): Promise<SectionResult> {
   const count = context.smoke ? smokeActors : actors
   for (let round = 0; round < context.rounds; round++) {
     for (const [row, arm] of arms) {
-      const weighing = { worker: 'memory.ts', words: [arm, count], nodeFlags: ['--expose-gc'] }
+      const weighing = {
+        worker: new URL('../workers/memory.ts', import.meta.url),
+        words: [arm, count],
+        nodeFlags: ['--expose-gc'],
+      }
       const weight = await measuredBy<Weight>(context, weighing)
       table.add(row, {
         'heap bytes each': weight.heapBytesEach,

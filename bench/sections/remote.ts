@@ -22,7 +22,10 @@ message also wakes a sleeping process, twice for a question.`,
 }
 
 async function run(context: BenchContext): Promise<SectionResult> {
-  const timed = await measuredBy<Timings>(context, { worker: 'remote.ts', words: [context.rounds] })
+  const timed = await measuredBy<Timings>(context, {
+    worker: new URL('../workers/remote.ts', import.meta.url),
+    words: [context.rounds],
+  })
   const table = timingsTable(timed)
   const judged = (place: (typeof places)[number]): Verdict => {
     const measured = table.samples(askAlone(place), usEach)

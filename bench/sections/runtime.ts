@@ -20,7 +20,10 @@ counts in its context, the reducer answers what it is asked. A round sends 20,00
 }
 
 async function run(context: BenchContext): Promise<SectionResult> {
-  const timed = await measuredBy<Timings>(context, { worker: 'kernel.ts', words: [context.rounds] })
+  const timed = await measuredBy<Timings>(context, {
+    worker: new URL('../workers/kernel.ts', import.meta.url),
+    words: [context.rounds],
+  })
   const table = timingsTable(timed)
   const times = byRound(
     [kernelRow.tell, kernelRow.rawSend].map((row) => table.values(row, usEach)),

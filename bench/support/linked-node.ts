@@ -8,7 +8,7 @@ import { fromTransition } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
 
 /** Room for the largest batch that is told without waiting. */
-export const mailboxCapacity = 16_384
+const mailboxCapacity = 16_384
 
 export interface LinkedNode {
   readonly runtime: Runtime

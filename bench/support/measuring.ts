@@ -1,5 +1,6 @@
 /** A process that measures one thing, prints it as one line of JSON and ends. */
 import { execFile } from 'node:child_process'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { BenchContext } from './context.ts'
@@ -8,8 +9,7 @@ import type { BenchContext } from './context.ts'
 const limitMs = 300_000
 
 export interface Measuring {
-  /** In `bench/workers`. */
-  readonly worker: string
+  readonly worker: URL
   readonly words?: readonly (string | number)[]
   readonly nodeFlags?: readonly string[]
 }
@@ -19,8 +19,8 @@ export async function measuredBy<T>(
   context: BenchContext,
   { worker, words = [], nodeFlags = [] }: Measuring,
 ): Promise<T> {
-  const file = fileURLToPath(new URL(`../workers/${worker}`, import.meta.url))
-  const profiling = context.profiled(worker.replace(/\.ts$/, '')).nodeFlags ?? []
+  const file = fileURLToPath(worker)
+  const profiling = context.profiled(basename(file, '.ts')).nodeFlags ?? []
   const flags = ['--disable-warning=ExperimentalWarning', ...profiling, ...nodeFlags]
   const running = promisify(execFile)(process.execPath, [...flags, file, ...words.map(String)], { timeout: limitMs })
   context.track({ kill: () => void running.child.kill('SIGKILL') })

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures and writes bench/RESULTS.md. `-- --smoke` runs one quick round of everything and writes
- * nothing; `-- --rounds N` and `-- --only SECTION` do less or more; `-- --profile DIR` leaves CPU profiles of the nodes
- * under load.
+ * nothing; `-- runtime memory` runs these sections and writes nothing either; `-- --rounds N` does less or more;
+ * `-- --profile DIR` leaves CPU profiles of the processes under load.
  */
 import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -9,14 +9,17 @@ import { parseArgs } from 'node:util'
 import { crashGap } from './sections/crash-gap.ts'
 import { entryOverhead } from './sections/entry-overhead.ts'
 import { llamaDriver } from './sections/llama-driver.ts'
+import { memory } from './sections/memory.ts'
 import { relay } from './sections/relay.ts'
+import { remote } from './sections/remote.ts'
 import { runtime } from './sections/runtime.ts'
+import { simulator } from './sections/simulator.ts'
 import { start } from './sections/start.ts'
 import { BenchContext } from './support/context.ts'
 import { loadAverage, machineRows } from './support/machine.ts'
 import { type Measured, reportOf, sectionText, verdictTable } from './support/report.ts'
 
-const sections = [entryOverhead, relay, llamaDriver, start, crashGap, runtime]
+const sections = [entryOverhead, relay, llamaDriver, start, crashGap, runtime, remote, memory, simulator]
 const results = new URL('RESULTS.md', import.meta.url)
 
 /** Fewer say nothing about the spread. */
@@ -27,16 +30,17 @@ const maxRounds = 1000
 interface Options {
   readonly rounds: number
   readonly smoke: boolean
-  readonly only: string | undefined
+  /** Names; none: all sections. */
+  readonly only: readonly string[]
   readonly profile: string | undefined
 }
 
 function readOptions(): Options {
-  const { values } = parseArgs({
+  const { values, positionals: only } = parseArgs({
+    allowPositionals: true,
     options: {
       smoke: { type: 'boolean', default: false },
       rounds: { type: 'string' },
-      only: { type: 'string' },
       profile: { type: 'string' },
     },
   })
@@ -44,10 +48,10 @@ function readOptions(): Options {
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > maxRounds) {
     throw new Error(`--rounds ${values.rounds}: expected a whole number from 1 to ${maxRounds}`)
   }
-  if (values.only !== undefined && !sections.some(({ name }) => name === values.only)) {
-    throw new Error(`--only ${values.only}: expected one of ${sections.map(({ name }) => name).join(', ')}`)
-  }
-  return { rounds, smoke: values.smoke, only: values.only, profile: values.profile }
+  const names = sections.map(({ name }) => name)
+  const unknown = only.find((name) => !names.includes(name))
+  if (unknown !== undefined) throw new Error(`${unknown}: expected ${names.join(', ')}`)
+  return { rounds, smoke: values.smoke, only, profile: values.profile }
 }
 
 async function bench({ rounds, only, smoke }: Options, context: BenchContext): Promise<void> {
@@ -56,7 +60,7 @@ async function bench({ rounds, only, smoke }: Options, context: BenchContext): P
   const loadBefore = loadAverage()
   const measured: Measured[] = []
   for (const section of sections) {
-    if (only !== undefined && section.name !== only) continue
+    if (only.length > 0 && !only.includes(section.name)) continue
     process.stderr.write(`${section.title} …\n`)
     const result = await section.run(context)
     await context.endSection()
@@ -64,7 +68,7 @@ async function bench({ rounds, only, smoke }: Options, context: BenchContext): P
     const judged = result.verdicts.length === 0 ? '' : `${verdictTable(result.verdicts)}\n\n`
     process.stdout.write(`${sectionText(section, result)}\n\n${judged}`)
   }
-  if (smoke || only !== undefined) return
+  if (smoke || only.length > 0) return
   const minutes = Math.ceil((performance.now() - startMs) / 60_000)
   const run = { machine, rounds, loadBefore, cores: availableParallelism(), minutes }
   writeFileSync(results, reportOf(run, measured))

@@ -56,9 +56,14 @@ export class Table {
     }
   }
 
+  /** What was measured for one cell; nothing, where nothing was. */
+  samples(row: string, column: string): Samples {
+    return this.rows.get(row)?.get(column) ?? new Samples()
+  }
+
   /** By round. */
   values(row: string, column: string): readonly number[] {
-    return this.rows.get(row)?.get(column)?.values ?? []
+    return this.samples(row, column).values
   }
 
   markdown(): string {

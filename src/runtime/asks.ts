@@ -135,14 +135,15 @@ export class Asks {
 
   /** False: `cell` owes too many answers already. */
   mayOwe(cell: Cell): boolean {
-    if (cell.owes.size >= maxOwedAsks) this.#forgetExpired(cell)
-    return cell.owes.size < maxOwedAsks
+    if (owedBy(cell) >= maxOwedAsks) this.#forgetExpired(cell)
+    return owedBy(cell) < maxOwedAsks
   }
 
   /** Records that `cell` must answer `asker`. An actor that forwarded the question no longer has to. */
   owe(cell: Cell, asker: Ref, deadlineMs: number): void {
     const before = this.#owed.get(asker)
-    before?.cell.owes.delete(asker)
+    before?.cell.owes?.delete(asker)
+    cell.owes ??= new Set()
     cell.owes.add(asker)
     this.#owed.set(asker, { cell, deadlineMs: deadlineMs === 0 ? (before?.deadlineMs ?? 0) : deadlineMs })
   }
@@ -152,13 +153,13 @@ export class Asks {
     const owed = this.#owed.get(asker)
     if (owed === undefined) return false
     this.#owed.delete(asker)
-    owed.cell.owes.delete(asker)
+    owed.cell.owes?.delete(asker)
     return true
   }
 
   /** The incarnation ended: whoever it owes an answer hears so at once. */
   ended(cell: Cell): void {
-    for (const asker of [...cell.owes]) this.refuse(asker, 'down')
+    for (const asker of [...(cell.owes ?? [])]) this.refuse(asker, 'down')
   }
 
   refuse(asker: Ref, why: AskRefusal): void {
@@ -199,14 +200,17 @@ export class Asks {
 
   #forgetExpired(cell: Cell): void {
     const nowMs = this.#kernel.world.monotonicMs()
-    for (const asker of [...cell.owes]) {
+    for (const asker of [...(cell.owes ?? [])]) {
       const owed = this.#owed.get(asker)
       if (owed === undefined || (owed.deadlineMs !== 0 && owed.deadlineMs < nowMs)) {
         this.#owed.delete(asker)
-        cell.owes.delete(asker)
+        cell.owes?.delete(asker)
       }
     }
   }
 }
 
 const isCurrent = ({ cell, epoch }: Asker): boolean => isLive(cell) && cell.epoch === epoch
+
+/** How many answers it owes. */
+export const owedBy = (cell: Cell): number => cell.owes?.size ?? 0

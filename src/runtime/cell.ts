@@ -56,14 +56,16 @@ export interface Cell {
   readonly parent: Cell | undefined
   readonly policy: Policy
   readonly mailbox: Mailbox<Envelope>
-  readonly children: Map<string, Cell>
+  // Each of these is made when it is first needed: most actors are leaves that nobody watches, and an empty map weighs
+  // as much as all the rest of the cell.
+  children: Map<string, Cell> | undefined
   /** Keyed by watcher, so that watching twice is watching once. */
-  readonly watchers: Map<string, Watcher>
+  watchers: Map<string, Watcher> | undefined
   /** What this incarnation watches, with the id of the watch where the target is on another node, else 0. */
-  readonly watching: Map<Ref, number>
+  watching: Map<Ref, number> | undefined
   /** One-shot refs of asks that this incarnation has not answered. */
-  readonly owes: Set<Ref>
-  readonly followers: Set<Follower>
+  owes: Set<Ref> | undefined
+  followers: Set<Follower> | undefined
   /** Ends the inspection that feeds the followers; undefined while nobody follows. */
   unfollow: (() => void) | undefined
   actor: AnyActor | undefined
@@ -96,13 +98,13 @@ export function createCell(ref: Ref, spec: Spec, parent: Cell | undefined, born:
     born,
     spec,
     parent,
-    policy: { ...defaultPolicy, ...spec.policy },
+    policy: spec.policy === undefined ? defaultPolicy : { ...defaultPolicy, ...spec.policy },
     mailbox: new Mailbox(spec.mailboxCapacity ?? defaultMailboxCapacity),
-    children: new Map(),
-    watchers: new Map(),
-    watching: new Map(),
-    owes: new Set(),
-    followers: new Set(),
+    children: undefined,
+    watchers: undefined,
+    watching: undefined,
+    owes: undefined,
+    followers: undefined,
     unfollow: undefined,
     actor: undefined,
     phase: 'waiting',
@@ -118,6 +120,19 @@ export function createCell(ref: Ref, spec: Spec, parent: Cell | undefined, born:
     stopped: undefined,
   }
 }
+
+export function addWatcher(cell: Cell, key: string, watcher: Watcher): void {
+  cell.watchers ??= new Map()
+  cell.watchers.set(key, watcher)
+}
+
+export function addChild(parent: Cell, child: Cell): void {
+  parent.children ??= new Map()
+  parent.children.set(child.spec.id, child)
+}
+
+/** The children in reverse order of their start. */
+export const newestFirst = (cell: Cell): Cell[] => [...(cell.children?.values() ?? [])].reverse()
 
 export const isLive = (cell: Cell): boolean => cell.phase === 'running' || cell.phase === 'stopping'
 

@@ -3,7 +3,7 @@ import type { AskFailure, Undelivered } from '../../protocols/actor.ts'
 import { exitText } from '../../protocols/exit.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import { pathOf } from '../../protocols/ref.ts'
-import type { Asks, OpenAsk, OwedAnswer } from './asks.ts'
+import { type Asks, type OpenAsk, type OwedAnswer, owedBy } from './asks.ts'
 import { type Cell, stateOf } from './cell.ts'
 import type { Kernel } from './kernel.ts'
 import { promisesOf } from './logic.ts'
@@ -71,7 +71,7 @@ export class Feed {
     const found: ActorInfo[] = []
     const visit = (cell: Cell): void => {
       found.push(infoOf(cell, nowMs))
-      for (const child of cell.children.values()) visit(child)
+      for (const child of cell.children?.values() ?? []) visit(child)
     }
     for (const cell of this.#kernel.cells.values()) if (cell.parent === undefined) visit(cell)
     return found
@@ -122,7 +122,7 @@ function infoOf(cell: Cell, nowMs: number): ActorInfo {
     refused: cell.refused,
     oldestMs: arrivedMs === 0 ? null : nowMs - arrivedMs,
     longestMs: longestMs === 0 ? null : longestMs,
-    owes: cell.owes.size,
+    owes: owedBy(cell),
     runs: promises.map(({ name, sinceMs }) => ({ name, forMs: nowMs - sinceMs })),
   }
 }

@@ -15,7 +15,7 @@ export function inspect(cell: Cell, facts: Facts): void {
       const from = last
       last = to
       const event = inspected.event.type
-      for (const follower of cell.followers) guarded(facts, () => follower(from, to, event))
+      for (const follower of cell.followers ?? []) guarded(facts, () => follower(from, to, event))
       facts.emit({ kind: 'transitioned', ref: cell.ref, from, to, event })
     },
   })

@@ -31,11 +31,12 @@ export interface Door {
   nextId(): number
 }
 
-const doors = new WeakMap<object, Door>()
+/** A door is built when it is first used: many actors never need theirs. */
+const doors = new WeakMap<object, Door | (() => Door)>()
 
 /** Called once per incarnation, before it starts. */
-export function openDoor(system: object, door: Door): void {
-  doors.set(system, door)
+export function openDoor(system: object, build: () => Door): void {
+  doors.set(system, build)
 }
 
 /**
@@ -45,5 +46,8 @@ export function openDoor(system: object, door: Door): void {
 export function here(system: object): Door {
   const door = doors.get(system)
   if (door === undefined) throw new Error('here() was called outside an actor, or while it was being built')
-  return door
+  if (typeof door === 'object') return door
+  const built = door()
+  doors.set(system, built)
+  return built
 }

@@ -2,11 +2,12 @@
 import type { Exit } from '../../protocols/exit.ts'
 import { failureOf } from '../../protocols/exit.ts'
 import type { Ref } from '../../protocols/ref.ts'
-import { type Cell, createCell, isLive, type Spec } from './cell.ts'
+import { addChild, addWatcher, type Cell, createCell, isLive, newestFirst, type Spec } from './cell.ts'
 import { inspect } from './follow.ts'
 import type { Kernel } from './kernel.ts'
 import { type AnyActor, createActor } from './logic.ts'
 import { judge } from './supervise.ts'
+import type { World } from './world.ts'
 
 export interface LifecycleHooks {
   /** An incarnation is about to start: gives it its door. */
@@ -22,10 +23,14 @@ export interface LifecycleHooks {
 export class Lifecycle {
   readonly #kernel: Kernel
   readonly #hooks: LifecycleHooks
+  /** One for all actors. */
+  readonly #clock: ReturnType<typeof clockOf>
+  readonly #onEnded = (cell: Cell, actor: AnyActor, exit: Exit): void => this.#ended(cell, actor, exit)
 
   constructor(kernel: Kernel, hooks: LifecycleHooks) {
     this.#kernel = kernel
     this.#hooks = hooks
+    this.#clock = clockOf(kernel.world)
   }
 
   spawn(spec: Spec, under: Ref | undefined): Ref {
@@ -37,30 +42,21 @@ export class Lifecycle {
     if (this.#kernel.cells.has(ref)) throw new Error(`${ref} is already running`)
     const cell = createCell(ref, spec, parent, this.#kernel.nextId())
     this.#kernel.cells.set(ref, cell)
-    parent?.children.set(spec.id, cell)
+    if (parent !== undefined) addChild(parent, cell)
     this.#start(cell)
     return ref
   }
 
   #start(cell: Cell): void {
-    const { world } = this.#kernel
-    const clock = {
-      setTimeout: (run: (...args: unknown[]) => void, delayMs: number) => world.setTimeout(run, delayMs),
-      clearTimeout: (id: unknown) => world.clearTimeout(id),
-      monotonicMs: () => world.monotonicMs(),
-    }
-    const actor = createActor(cell.spec.logic, { id: cell.ref, input: cell.spec.input, clock })
+    const actor = createActor(cell.spec.logic, { id: cell.ref, input: cell.spec.input, clock: this.#clock })
     cell.actor = actor
     cell.epoch = this.#kernel.nextId()
     // A new supervisor has its whole intensity; a root's own restarts are in its history, so it keeps that.
     if (cell.parent !== undefined) cell.history = []
     cell.phase = 'running'
     this.#hooks.opening(cell, actor.system)
-    actor.subscribe({
-      error: (error) => this.#ended(cell, actor, { kind: 'crash', failure: failureOf(error) }),
-      complete: () => this.#ended(cell, actor, this.#completion(cell, actor)),
-    })
-    if (cell.followers.size > 0 || this.#kernel.facts.wants('transitioned')) inspect(cell, this.#kernel.facts)
+    actor.subscribe(new Ending(cell, actor, this.#onEnded))
+    if ((cell.followers?.size ?? 0) > 0 || this.#kernel.facts.wants('transitioned')) inspect(cell, this.#kernel.facts)
     this.#kernel.facts.emit({ kind: 'started', ref: cell.ref, epoch: cell.epoch, restarts: cell.restarts })
     actor.start()
     for (const child of cell.spec.children ?? []) {
@@ -69,16 +65,11 @@ export class Lifecycle {
     if (isLive(cell)) this.#hooks.started(cell)
   }
 
-  #completion(cell: Cell, actor: AnyActor): Exit {
-    if (cell.phase === 'stopping') return { kind: 'shutdown' }
-    return { kind: 'normal', output: (actor.getSnapshot() as { output?: unknown }).output }
-  }
-
   /** Ends an incarnation whatever the reason: stops what is left of it, tells who must hear, lets the parent judge. */
   #ended(cell: Cell, actor: AnyActor, exit: Exit): void {
     if (!isLive(cell) || cell.actor !== actor) return
     this.#close(cell, exit)
-    for (const child of [...cell.children.values()].reverse()) this.#discard(child)
+    for (const child of newestFirst(cell)) this.#discard(child)
     if (cell.stopped !== undefined || cell.parent?.stopped !== undefined) this.#discard(cell)
     else this.#judge(cell, exit)
   }
@@ -101,7 +92,7 @@ export class Lifecycle {
     const supervisor = cell.parent ?? cell
     const { verdict, history } = judge({
       policy: supervisor.policy,
-      order: cell.parent === undefined ? [cell.spec.id] : [...cell.parent.children.keys()],
+      order: cell.parent === undefined ? [cell.spec.id] : [...(cell.parent.children?.keys() ?? [])],
       failed: cell.spec.id,
       restart: cell.spec.restart ?? 'transient',
       exit,
@@ -116,7 +107,7 @@ export class Lifecycle {
   }
 
   #restart(failed: Cell, ids: readonly string[], afterMs: number): void {
-    const cells = ids.map((id) => (failed.parent === undefined ? failed : (failed.parent.children.get(id) as Cell)))
+    const cells = ids.map((id) => (failed.parent === undefined ? failed : (failed.parent.children?.get(id) as Cell)))
     for (const other of [...cells].reverse()) {
       if (other === failed) continue
       if (other.spec.restart === 'temporary') this.#discard(other)
@@ -157,7 +148,7 @@ export class Lifecycle {
 
   /** Ends the incarnation but keeps the cell: its address and its waiting messages survive until the restart. */
   #halt(cell: Cell): void {
-    for (const child of [...cell.children.values()].reverse()) this.#discard(child)
+    for (const child of newestFirst(cell)) this.#discard(child)
     if (isLive(cell)) this.#close(cell, { kind: 'shutdown' })
   }
 
@@ -166,7 +157,7 @@ export class Lifecycle {
     if (this.#kernel.cells.get(cell.ref) !== cell) return
     this.#halt(cell)
     this.#kernel.cells.delete(cell.ref)
-    cell.parent?.children.delete(cell.spec.id)
+    cell.parent?.children?.delete(cell.spec.id)
     cell.phase = 'gone'
     this.#hooks.gone(cell)
   }
@@ -186,7 +177,7 @@ export class Lifecycle {
   async #stop(cell: Cell): Promise<void> {
     // Gives `cell.stopped` its value before anything ends, so that no end is judged as a failure.
     await Promise.resolve()
-    for (const child of [...cell.children.values()].reverse()) {
+    for (const child of newestFirst(cell)) {
       // If the cell crashed meanwhile, its children are gone, and others may already live at their addresses.
       if (this.#kernel.cells.get(child.ref) === child) await this.stop(child.ref)
     }
@@ -198,7 +189,7 @@ export class Lifecycle {
     cell.phase = 'stopping'
     return new Promise((resolve) => {
       const limit = this.#kernel.world.setTimeout(resolve, cell.spec.shutdownMs as number)
-      cell.watchers.set('$stop', {
+      addWatcher(cell, '$stop', {
         onEnded: () => {
           this.#kernel.world.clearTimeout(limit)
           resolve()
@@ -207,5 +198,37 @@ export class Lifecycle {
       cell.mailbox.signal({ message: { type: 'shutdown' }, traceId: '', deadlineMs: 0, arrivedMs: 0 })
       this.#hooks.started(cell)
     })
+  }
+}
+
+/** Observes one incarnation. A class, because closures of its own for every actor weigh more than the rest of it. */
+class Ending {
+  readonly #cell: Cell
+  readonly #actor: AnyActor
+  readonly #onEnded: (cell: Cell, actor: AnyActor, exit: Exit) => void
+
+  constructor(cell: Cell, actor: AnyActor, onEnded: (cell: Cell, actor: AnyActor, exit: Exit) => void) {
+    this.#cell = cell
+    this.#actor = actor
+    this.#onEnded = onEnded
+  }
+
+  error(error: unknown): void {
+    this.#onEnded(this.#cell, this.#actor, { kind: 'crash', failure: failureOf(error) })
+  }
+
+  complete(): void {
+    const { output } = this.#actor.getSnapshot() as { output?: unknown }
+    const isAsked = this.#cell.phase === 'stopping'
+    this.#onEnded(this.#cell, this.#actor, isAsked ? { kind: 'shutdown' } : { kind: 'normal', output })
+  }
+}
+
+/** The world's time as XState wants it. */
+function clockOf(world: World) {
+  return {
+    setTimeout: (run: (...args: unknown[]) => void, delayMs: number) => world.setTimeout(run, delayMs),
+    clearTimeout: (id: unknown) => world.clearTimeout(id),
+    monotonicMs: () => world.monotonicMs(),
   }
 }

@@ -14,7 +14,7 @@ export class Mailbox<T> {
   /** The ring starts small and doubles up to `capacity`, so that idle actors cost little. */
   constructor(capacity: number) {
     this.capacity = Math.max(1, capacity)
-    this.#ring = new Array(Math.min(8, this.capacity))
+    this.#ring = new Array(Math.min(2, this.capacity))
   }
 
   get size(): number {

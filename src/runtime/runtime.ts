@@ -8,7 +8,7 @@ import { type Cell, type Envelope, type Follower, isLive, type Spec } from './ce
 import type { Facts } from './facts.ts'
 import { type ActorInfo, Feed } from './feed.ts'
 import { inspect } from './follow.ts'
-import { openDoor, type TellOptions } from './here.ts'
+import { type Door, openDoor, type TellOptions } from './here.ts'
 import { Kernel } from './kernel.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { Remote } from './remote.ts'
@@ -28,6 +28,8 @@ export class Runtime {
   readonly #watches: Watches
   readonly #remote: Remote
   readonly #lifecycle: Lifecycle
+  /** What all doors share. */
+  readonly #hall: Omit<Door, 'self' | 'ask' | 'spawn' | 'watch' | 'unwatch'>
 
   /**
    * `life` must be larger than in every earlier run of this node: see `src/store/life.ts`. A node that keeps nothing
@@ -57,7 +59,10 @@ export class Runtime {
       },
     )
     this.#lifecycle = new Lifecycle(this.#kernel, {
-      opening: (cell, system) => this.#openDoor(cell, system),
+      opening: (cell, system) => {
+        const { epoch } = cell
+        openDoor(system, () => this.#doorOf(cell, epoch))
+      },
       started: (cell) => this.#turns.arm(cell),
       ended: (cell, exit) => {
         this.#watches.ended(cell, exit)
@@ -67,6 +72,16 @@ export class Runtime {
       gone: (cell) => this.#bury(cell),
     })
     this.feed = new Feed(this.#kernel, this.#asks)
+    this.#hall = {
+      node,
+      tell: (to, message, options) => this.tell(to, message, options),
+      stop: (ref) => this.stop(ref),
+      local: (path) => refOf(node, path),
+      monotonicMs: () => world.monotonicMs(),
+      wallMs: () => world.wallMs(),
+      random: () => world.random(),
+      nextId: () => this.#kernel.nextId(),
+    }
   }
 
   /** A fresh number that rises over this node's restarts. */
@@ -154,16 +169,12 @@ export class Runtime {
     this.#asks.ended(cell)
   }
 
-  #openDoor(cell: Cell, system: object): void {
-    const { world } = this
-    const { epoch } = cell
-    openDoor(system, {
+  #doorOf(cell: Cell, epoch: number): Door {
+    return {
+      ...this.#hall,
       self: cell.ref,
-      node: this.node,
-      tell: (to, message, options) => this.tell(to, message, options),
       ask: (to, message, timeoutMs) => this.#ask({ cell, epoch }, to, message, timeoutMs),
       spawn: (spec, under) => this.spawn(spec, under ?? cell.ref),
-      stop: (ref) => this.stop(ref),
       // A promise may outlive its incarnation; what it leaves behind must not watch in the name of the next one.
       watch: (ref) => {
         if (cell.epoch === epoch && isLive(cell)) this.#watches.watch(cell, ref)
@@ -171,12 +182,7 @@ export class Runtime {
       unwatch: (ref) => {
         if (cell.epoch === epoch) this.#watches.unwatch(cell, ref)
       },
-      local: (path) => refOf(this.node, path),
-      monotonicMs: () => world.monotonicMs(),
-      wallMs: () => world.wallMs(),
-      random: () => world.random(),
-      nextId: () => this.#kernel.nextId(),
-    })
+    }
   }
 
   /** Joins this runtime to the nodes that the carrier reaches; without one, only local refs work. */
@@ -219,11 +225,12 @@ export class Runtime {
   follow(ref: Ref, follower: Follower): () => void {
     const cell = this.#kernel.cells.get(ref)
     if (cell === undefined) throw new Error(`there is no actor ${pathOf(ref)} on ${nodeOf(ref)}`)
+    cell.followers ??= new Set()
     cell.followers.add(follower)
     if (isLive(cell)) inspect(cell, this.facts)
     return () => {
-      cell.followers.delete(follower)
-      if (cell.followers.size === 0 && !this.facts.wants('transitioned')) cell.unfollow?.()
+      cell.followers?.delete(follower)
+      if (cell.followers?.size === 0 && !this.facts.wants('transitioned')) cell.unfollow?.()
     }
   }
 }

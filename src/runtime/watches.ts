@@ -8,7 +8,7 @@ import type { Exit } from '../../protocols/exit.ts'
 import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
 import { nodeOf, pathOf, refOf } from '../../protocols/ref.ts'
 import type { Cell } from './cell.ts'
-import { isLive } from './cell.ts'
+import { addWatcher, isLive } from './cell.ts'
 import type { Kernel } from './kernel.ts'
 
 /** Watches that one incarnation may hold, and that one peer may hold here: bounds the signal lane and our memory. */
@@ -54,36 +54,38 @@ export class Watches {
   }
 
   watch(watcher: Cell, ref: Ref): void {
-    if (watcher.watching.has(ref)) return
-    if (watcher.watching.size >= maxWatches) throw new Error(`${watcher.ref} watches ${maxWatches} actors already`)
-    if (this.#kernel.isLocal(ref)) this.#watchLocal(watcher, ref)
-    else this.#watchRemote(watcher, ref)
+    watcher.watching ??= new Map()
+    const { watching } = watcher
+    if (watching.has(ref)) return
+    if (watching.size >= maxWatches) throw new Error(`${watcher.ref} watches ${maxWatches} actors already`)
+    if (this.#kernel.isLocal(ref)) this.#watchLocal(watcher, watching, ref)
+    else this.#watchRemote(watcher, watching, ref)
   }
 
-  #watchRemote(watcher: Cell, ref: Ref): void {
+  #watchRemote(watcher: Cell, watching: Map<Ref, number>, ref: Ref): void {
     const watch = this.#kernel.nextId()
-    watcher.watching.set(ref, watch)
+    watching.set(ref, watch)
     this.#abroad.set(watch, { watcher, ref, epoch: 0 })
     const sent = this.#send(nodeOf(ref), { kind: 'watch', watch, to: pathOf(ref), epoch: 0 })
     if (!sent) this.#down(watch, 0, { kind: 'unreachable' })
   }
 
-  #watchLocal(watcher: Cell, ref: Ref): void {
+  #watchLocal(watcher: Cell, watching: Map<Ref, number>, ref: Ref): void {
     const cell = this.#kernel.cells.get(ref)
     if (cell === undefined || !isLive(cell)) {
       this.#signal(watcher, actorDown(ref, cell?.epoch ?? 0, { kind: 'absent' }))
       return
     }
-    watcher.watching.set(ref, 0)
-    cell.watchers.set(watcher.ref, { ref: watcher.ref })
+    watching.set(ref, 0)
+    addWatcher(cell, watcher.ref, { ref: watcher.ref })
   }
 
   unwatch(watcher: Cell, ref: Ref): void {
-    const watch = watcher.watching.get(ref)
+    const watch = watcher.watching?.get(ref)
     if (watch === undefined) return
-    watcher.watching.delete(ref)
+    watcher.watching?.delete(ref)
     if (watch === 0) {
-      this.#kernel.cells.get(ref)?.watchers.delete(watcher.ref)
+      this.#kernel.cells.get(ref)?.watchers?.delete(watcher.ref)
       return
     }
     this.#abroad.delete(watch)
@@ -92,18 +94,18 @@ export class Watches {
 
   /** An incarnation ended: its watchers hear, and its own watches end with it. */
   ended(cell: Cell, exit: Exit): void {
-    for (const watcher of cell.watchers.values()) {
+    for (const watcher of cell.watchers?.values() ?? []) {
       if ('ref' in watcher) this.#notify(watcher.ref, cell, exit)
       else if ('onEnded' in watcher) watcher.onEnded()
       else this.#notifyRemote(watcher.node, watcher.watch, cell.epoch, exit)
     }
-    cell.watchers.clear()
-    for (const ref of [...cell.watching.keys()]) this.unwatch(cell, ref)
+    cell.watchers?.clear()
+    for (const ref of [...(cell.watching?.keys() ?? [])]) this.unwatch(cell, ref)
   }
 
   #notify(ref: Ref, cell: Cell, exit: Exit): void {
     const watcher = this.#kernel.cells.get(ref)
-    if (watcher?.watching.delete(cell.ref)) this.#signal(watcher, actorDown(cell.ref, cell.epoch, exit))
+    if (watcher?.watching?.delete(cell.ref)) this.#signal(watcher, actorDown(cell.ref, cell.epoch, exit))
   }
 
   /** A notice that the carrier does not take is sent again, until the other node takes it, unwatches or is down. */
@@ -118,7 +120,7 @@ export class Watches {
     const abroad = this.#abroad.get(watch)
     if (abroad === undefined) return
     this.#abroad.delete(watch)
-    abroad.watcher.watching.delete(abroad.ref)
+    abroad.watcher.watching?.delete(abroad.ref)
     this.#signal(abroad.watcher, actorDown(abroad.ref, epoch, exit))
   }
 
@@ -127,7 +129,7 @@ export class Watches {
     for (const [watch, abroad] of this.#abroad) {
       if (nodeOf(abroad.ref) === node) this.#down(watch, abroad.epoch, { kind: 'unreachable' })
     }
-    for (const [watch, cell] of this.#inbound.get(node) ?? []) cell?.watchers.delete(remoteKey(node, watch))
+    for (const [watch, cell] of this.#inbound.get(node) ?? []) cell?.watchers?.delete(remoteKey(node, watch))
     this.#inbound.delete(node)
   }
 
@@ -148,7 +150,7 @@ export class Watches {
 
   #onUnwatch(from: NodeId, watch: number): void {
     const held = this.#inbound.get(from)
-    held?.get(watch)?.watchers.delete(remoteKey(from, watch))
+    held?.get(watch)?.watchers?.delete(remoteKey(from, watch))
     held?.delete(watch)
   }
 
@@ -179,7 +181,7 @@ export class Watches {
       return
     }
     held.set(watch, cell)
-    cell.watchers.set(remoteKey(from, watch), { node: from, watch })
+    addWatcher(cell, remoteKey(from, watch), { node: from, watch })
     this.#send(from, { kind: 'watched', watch, epoch: cell.epoch })
   }
 }

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AnswerReader } from '../../bench/support/http-client.ts'
+import { timings, timingsTable } from '../../bench/support/rows.ts'
 import { byRound, quantile, Table } from '../../bench/support/samples.ts'
 
 const fixed = (body: string) => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`
@@ -61,5 +62,28 @@ describe('samples', () => {
     table.add('one', { ms: 2.345 })
     table.add('two', { ms: 3 })
     expect(table.markdown()).toBe('| | ms | CPU |\n|---|--:|--:|\n| one | 618 (2.35–1,235) | – |\n| two | 3 | – |\n')
+  })
+})
+
+describe('timings', () => {
+  it('run every row once a round, one after the other, and once before that does not count', async () => {
+    const ran: string[] = []
+    const row = (name: string) => ({ name, count: 10, run: () => void ran.push(name) })
+    const timed = await timings([row('a'), row('b')], 2)
+    expect(ran).toEqual(['a', 'b', 'a', 'b', 'a', 'b'])
+    expect(timed.map(([name, values]) => [name, values.length])).toEqual([
+      ['a', 2],
+      ['b', 2],
+    ])
+  })
+
+  it('are per one of what a row does, in microseconds', async () => {
+    const run = () => new Promise<void>((resolve) => void setTimeout(resolve, 20))
+    const [[, values] = ['', []]] = await timings([{ name: 'a', count: 1000, run }], 1)
+    expect(values[0]).toBeGreaterThan(15)
+  })
+
+  it('become a table with a line for each row', () => {
+    expect(timingsTable([['a', [1, 3, 2]]]).markdown()).toBe('| | µs each |\n|---|--:|\n| a | 2 (1–3) |\n')
   })
 })

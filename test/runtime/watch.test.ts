@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Message, Ref } from '../../protocols/ref.ts'
-import type { Door } from '../../src/runtime/here.ts'
+import { type Door, here } from '../../src/runtime/here.ts'
+import { fromTransition } from '../../src/runtime/logic.ts'
 import { node, order, puppet, restartMs, simulated, supervisor, types } from './kit.ts'
 
 /** A watcher `w` and a watched `top/a`, the watch in place. */
@@ -36,6 +37,29 @@ describe('a watch', () => {
       expect(heard).toHaveLength(1)
     },
   )
+
+  it('is none of the next incarnation when a promise of the one before is the first to use the door', async () => {
+    const { world, runtime } = simulated()
+    const systems: object[] = []
+    const heard: Message[] = []
+    const logic = fromTransition((state: null, event: Message, { system }) => {
+      if (event.type === 'die') {
+        systems.push(system)
+        throw new Error('died as told')
+      }
+      heard.push(event)
+      return state
+    }, null)
+    const top = runtime.spawn(supervisor('top'))
+    const watcher = runtime.spawn({ id: 'w', logic, restart: 'permanent' }, top)
+    const target = runtime.spawn(puppet('a').spec, top)
+    runtime.tell(watcher, { type: 'die' })
+    await world.run(restartMs)
+    here(systems[0] as object).watch(target)
+    runtime.tell(target, { type: 'die' })
+    await world.run(restartMs)
+    expect(downs(heard)).toEqual([])
+  })
 
   it('yields one actor.down when the watched actor is stopped', async () => {
     const { world, runtime, heard, target } = await watched()

@@ -1,0 +1,66 @@
+/** How many lives of a small cluster the simulator runs in a second. */
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { BenchContext } from '../support/context.ts'
+import { Table } from '../support/samples.ts'
+import type { Section, SectionResult } from '../support/section.ts'
+
+const project = new URL('../../', import.meta.url)
+const script = 'test:sim'
+const runsPerRound = 200
+/** Enough to see that it runs. */
+const smokeRuns = 10
+const limitMs = 300_000
+const fewestPerSecond = 20
+
+const row = '5 nodes, 30 virtual seconds'
+const column = 'runs/s'
+
+/** The last line that the simulator prints with `--json`. */
+interface Simulated {
+  readonly runs: number
+  /** From the first run's start to the last one's end: the start of the process is no part of it. */
+  readonly elapsedMs: number
+}
+
+export const simulator: Section = {
+  name: 'simulator',
+  title: 'The simulator',
+  method: `\`npm run ${script} -- --runs ${runsPerRound} --json\`: whole nodes on one simulated world, under seeded faults, with every invariant checked.`,
+  run,
+}
+
+async function run(context: BenchContext): Promise<SectionResult> {
+  const { scripts } = JSON.parse(readFileSync(new URL('package.json', project), 'utf8'))
+  if (!Object.hasOwn(scripts, script)) {
+    return { tables: [], verdicts: [], notes: [`Not measured: there is no \`npm run ${script}\` at this commit.`] }
+  }
+  const table = new Table([column])
+  for (let round = 0; round < context.rounds; round++) {
+    const { runs, elapsedMs } = await simulated(context, context.smoke ? smokeRuns : runsPerRound)
+    table.add(row, { [column]: (runs / elapsedMs) * 1000 })
+  }
+  const measured = table.samples(row, column)
+  return {
+    tables: [{ title: 'From seed to verdict', table }],
+    verdicts: [
+      {
+        what: `simulated runs of ${row}`,
+        target: `≥ ${fewestPerSecond} runs/s`,
+        measured,
+        unit: column,
+        met: measured.median >= fewestPerSecond,
+      },
+    ],
+  }
+}
+
+async function simulated(context: BenchContext, runs: number): Promise<Simulated> {
+  const words = ['run', '--silent', script, '--', '--runs', String(runs), '--json']
+  const running = promisify(execFile)('npm', words, { cwd: fileURLToPath(project), timeout: limitMs })
+  context.track({ kill: () => void running.child.kill() })
+  const { stdout } = await running
+  return JSON.parse(stdout.trimEnd().split('\n').at(-1) as string) as Simulated
+}

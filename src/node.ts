@@ -6,8 +6,9 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
 import { tree } from '../actors/tree.ts'
 import { displayName, parseModelName } from '../protocols/model-name.ts'
-import { pathOf, refOf } from '../protocols/ref.ts'
+import { refOf } from '../protocols/ref.ts'
 import type { Config } from './config.ts'
+import { endAbandoned, leave } from './ending.ts'
 import { createDriver } from './engine/drivers.ts'
 import { OllamaCatalog } from './engine/ollama/catalog.ts'
 import { OllamaClient } from './engine/ollama/client.ts'
@@ -33,9 +34,6 @@ import { version } from './version.ts'
 
 /** Bytes of the token that lets the command line administer this node. */
 const tokenBytes = 24
-const tasksPath = 'node/tasks/'
-/** Writing the last line of every answer that is cut off. */
-const cutOffMs = 1000
 
 /** What is open beside the tree and closed after it. */
 interface Open {
@@ -164,16 +162,6 @@ function problemOf(catalog: Catalog, name: string): string | undefined {
   return catalog.problems().find((problem) => problem.name.toLowerCase() === wanted)?.message
 }
 
-/** A task that is stopped or crashes cannot end its response itself. */
-function endAbandoned(runtime: Runtime, responses: Responses): void {
-  runtime.facts.observe(['exited'], ({ ref, exit }) => {
-    const path = pathOf(ref)
-    if (exit.kind === 'normal' || !path.startsWith(tasksPath)) return
-    const reason = exit.kind === 'crash' ? exit.failure.message : 'this node is stopping'
-    responses.end(path.slice(tasksPath.length), { kind: 'failed', code: 'internal', message: reason })
-  })
-}
-
 /** Once the store has been read, no request is told that a model is missing which is there. */
 async function firstScan(runtime: Runtime): Promise<void> {
   await runtime.ask(refOf(runtime.node, 'node/models'), { type: 'models.refresh' }, 60_000)
@@ -181,28 +169,10 @@ async function firstScan(runtime: Runtime): Promise<void> {
 
 /** No new work; what runs here, for whomever, may finish; then everything stops in reverse order of its start. */
 async function stop(runtime: Runtime, config: Config, { folder, history }: Open): Promise<void> {
-  const at = (path: string) => refOf(runtime.node, path)
-  for (const path of ['node/reporter', 'node/health', 'node/scheduler']) runtime.tell(at(path), { type: 'drain' })
-  if (config.drainMs > 0) {
-    const drains = ['node/ollama-api', 'node/worker'].map((path) =>
-      runtime.ask(at(path), { type: 'drain' }, config.drainMs),
-    )
-    await Promise.allSettled(drains)
-  }
-  await cutOff(runtime)
-  await runtime.stop(at('node'))
+  await leave(runtime, config.drainMs)
   history.close()
   await removeRunFile(folder.path)
   folder.release()
-}
-
-/** What has not finished ends with its error: the listener closes only after that has been written. */
-async function cutOff(runtime: Runtime): Promise<void> {
-  const at = (path: string) => refOf(runtime.node, path)
-  const load = await runtime.ask(at('node/scheduler'), { type: 'load.get' }, cutOffMs).catch(() => undefined)
-  if (load?.active === 0 && load.queued === 0) return
-  await runtime.stop(at('node/tasks'))
-  await runtime.ask(at('node/ollama-api'), { type: 'drain' }, cutOffMs).catch(() => {}) // Clients that take nothing.
 }
 
 function apiOf({ address: { host, port } }: Listener): string {

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import type { NodeId, Ref } from '../../protocols/ref.ts'
 import type { Fact } from '../../src/runtime/facts.ts'
 import type { Runtime } from '../../src/runtime/runtime.ts'
-import { SimulatedNetwork, type Tally } from '../sim/network.ts'
+import { SimulatedNetwork, type Tally } from './drill-network.ts'
 import { SimulatedWorld } from '../sim/world.ts'
 import { healthRef, heartbeat, member, peerRef } from './cluster.ts'
 

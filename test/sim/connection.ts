@@ -31,15 +31,18 @@ class Lane {
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, nowMs + this.#path.delayMs())
     world.setTimeout(() => {
       if (this.#closed) return
-      if (this.#held.length === 0 && !this.#path.blocked && canTake()) return arrive()
-      if (this.#held.push(arrive) === 1) this.#path.whenFree(() => this.#release(canTake))
+      if (this.#held.length === 0 && !this.#path.blocked && canTake()) arrive()
+      else if (this.#held.push(arrive) === 1) this.#path.whenFree(() => this.#release(canTake))
     }, this.#lastArrivalMs - nowMs)
   }
 
   #release(canTake: () => boolean): void {
     while (this.#held.length > 0) {
       if (this.#closed) return
-      if (this.#path.blocked || !canTake()) return this.#path.whenFree(() => this.#release(canTake))
+      if (this.#path.blocked || !canTake()) {
+        this.#path.whenFree(() => this.#release(canTake))
+        return
+      }
       this.#held.shift()?.()
     }
   }

@@ -66,9 +66,11 @@ export class NodeWorld implements World {
   setTimeout(run: () => void, delayMs: number): Timer | undefined {
     if (this.#dead) return undefined
     const timer: Timer = this.shared.setTimeout(() => {
-      if (!this.#mustWait) return this.#run(run)
-      this.#timers.push({ timer, run })
-      this.#drainSoon()
+      if (!this.#mustWait) this.#run(run)
+      else {
+        this.#timers.push({ timer, run })
+        this.#drainSoon()
+      }
     }, delayMs)
     return timer
   }
@@ -84,7 +86,10 @@ export class NodeWorld implements World {
   /** Something from outside reaches the process, now or when it reads again. */
   deliver(run: () => void): void {
     if (this.#dead) return
-    if (!this.#mustWait) return this.#run(run)
+    if (!this.#mustWait) {
+      this.#run(run)
+      return
+    }
     this.#incoming.push({ timer: undefined, run })
     this.#drainSoon()
   }

@@ -10,12 +10,14 @@ import { refOf } from '../../protocols/ref.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config.ts'
 import { endAbandoned, leave } from '../../src/ending.ts'
+import type { Driver } from '../../src/engine/driver.ts'
 import { SimDriver } from '../../src/engine/sim.ts'
 import type { SimFaults } from '../../src/engine/sim-faults.ts'
 import { Cluster } from '../../src/http/cluster.ts'
 import { Responses } from '../../src/http/responses.ts'
 import { provisions } from '../../src/provisions.ts'
-import { fromCallback } from '../../src/runtime/logic.ts'
+import type { Spec } from '../../src/runtime/cell.ts'
+import { fromCallback, fromTransition } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
 import type { Disk } from './disk.ts'
 import { addressOf, SimulatedHost } from './host.ts'
@@ -42,6 +44,8 @@ export interface SimulatedNodeInit {
   /** Sees the runtime before anything runs on it. */
   readonly onRuntime?: (runtime: Runtime) => void
   readonly onWarning?: (text: string) => void
+  /** Puts somebody between the node and its engines. */
+  readonly watchDriver?: (driver: Driver) => Driver
 }
 
 /** Small enough that queues, refusals and evictions happen. */
@@ -61,6 +65,19 @@ const settings: Config = loadConfig({
 
 /** Faults that the engine shows while they last; the driver reads them when it loads and when it steps. */
 type MutableFaults = { -readonly [Key in keyof SimFaults]: SimFaults[Key] }
+
+/** A pure supervisor takes any message; this one looks at it, so that one that bites ends it, as a defect would. */
+const mortalSupervisor = fromTransition((state: null, { type }: Message) => (type === undefined ? state : null), null)
+
+const supervisors: ReadonlySet<string> = new Set(['peers', 'joiners', 'engines', 'tasks'])
+
+function withMortalSupervisors(spec: Spec): Spec {
+  const children = spec.children ?? []
+  return {
+    ...spec,
+    children: children.map((child) => (supervisors.has(child.id) ? { ...child, logic: mortalSupervisor } : child)),
+  }
+}
 
 export class SimulatedNode {
   readonly node: NodeId
@@ -84,11 +101,11 @@ export class SimulatedNode {
     this.cluster = new Cluster({ runtime: this.runtime, responses: this.responses, problemOf: () => undefined })
     init.onRuntime?.(this.runtime)
     endAbandoned(this.runtime, this.responses)
-    this.runtime.spawn(tree(this.#provisions()))
+    this.runtime.spawn(withMortalSupervisors(tree(this.#provisions())))
   }
 
   #provisions() {
-    const { network, node, disk, join, speed, onWarning } = this.init
+    const { network, node, disk, join, speed, onWarning, watchDriver = (driver: Driver) => driver } = this.init
     const { world, runtime, responses } = this
     const warn = (_: unknown, text: string): void => onWarning?.(text)
     const events = { record: (): void => {} }
@@ -100,7 +117,9 @@ export class SimulatedNode {
       history: events,
       responses,
       startedMs: world.monotonicMs(),
-      driver: new SimDriver({ ...speed, clock: world, random: () => world.random(), faults: this.engineFaults }),
+      driver: watchDriver(
+        new SimDriver({ ...speed, clock: world, random: () => world.random(), faults: this.engineFaults }),
+      ),
       capacity,
       host: {
         open: async (handlers) => {
@@ -129,6 +148,20 @@ export class SimulatedNode {
 
   tell(path: string, message: Message): void {
     this.runtime.tell(this.ref(path), message)
+  }
+
+  /** The id of the response that `ask` opens. */
+  opening(ask: () => void): string | undefined {
+    const { responses } = this
+    const open = responses.open.bind(responses)
+    let opened: string | undefined
+    responses.open = (id, onGone) => {
+      opened = id
+      return open(id, onGone)
+    }
+    ask()
+    responses.open = open
+    return opened
   }
 
   /** Leaves as on SIGTERM; resolves when nothing runs any more. */

@@ -97,11 +97,13 @@ export class SimulatedWorld implements World {
         const timer = this.#next(endMs)
         if (timer === undefined) {
           this.#nowMs = endMs
-          return end(resolve)
+          end(resolve)
+          return
         }
         this.#nowMs = timer.atMs
         if (++this.steps > maxStep) {
-          return end(() => reject(new Error(`seed ${this.seed}: ${maxSteps} events and still not at rest`)))
+          end(() => reject(new Error(`seed ${this.seed}: ${maxSteps} events and still not at rest`)))
+          return
         }
         try {
           timer.run()

@@ -145,6 +145,7 @@ export class SimulatedHost implements Host {
   #ended(end: End): void {
     const node = end.remotePeer
     this.#ends.get(node)?.delete(end)
+    this.#network.onEvent({ kind: 'broke', node: this.peerId, other: node })
     if (!this.#connections.remove(node, end as never)) return
     this.#network.onEvent({ kind: 'disconnected', node: this.peerId, other: node })
     this.#link.disconnected(node)

@@ -13,7 +13,8 @@ import type { SimulatedWorld } from './world.ts'
 
 /** What the network tells: for the history and for checkers. */
 export type NetworkEvent =
-  | { readonly kind: 'connected' | 'disconnected'; readonly node: NodeId; readonly other: NodeId }
+  /** `broke`: one connection of maybe several; `disconnected`: the last. */
+  | { readonly kind: 'connected' | 'broke' | 'disconnected'; readonly node: NodeId; readonly other: NodeId }
   | { readonly kind: 'dialFailed'; readonly node: NodeId; readonly other: NodeId; readonly reason: string }
   /** Frames of the actor protocol: taken by the carrier, delivered, given back, or lost with nobody told. */
   | {

@@ -7,7 +7,7 @@ interface Account {
   delivered: number
   /** Given back to the sender, or lost as the script wanted. */
   accounted: number
-  disconnects: number
+  breaks: number
 }
 
 export const conservation: CheckerKind = {
@@ -18,7 +18,7 @@ export const conservation: CheckerKind = {
     const accounts = new Map<string, Account>()
     const account = (from: NodeId, to: NodeId): Account => {
       const key = `${from} ${to}`
-      const known = accounts.get(key) ?? { taken: 0, delivered: 0, accounted: 0, disconnects: 0 }
+      const known = accounts.get(key) ?? { taken: 0, delivered: 0, accounted: 0, breaks: 0 }
       accounts.set(key, known)
       return known
     }
@@ -50,24 +50,24 @@ export const conservation: CheckerKind = {
             }
             return
           }
-          case 'disconnected':
-            account(event.node, event.other).disconnects++
-            account(event.other, event.node).disconnects++
+          case 'broke':
+            account(event.node, event.other).breaks++
+            account(event.other, event.node).breaks++
         }
       },
       onLife: (place, what) => {
         if (what !== 'died') return
-        for (const [key, link] of accounts) if (key.split(' ').includes(place.node)) link.disconnects++
+        for (const [key, link] of accounts) if (key.split(' ').includes(place.node)) link.breaks++
       },
       atRest: async (core) => {
         // What is under way at this moment has a moment to arrive.
         await cluster.world.run(50)
         for (const from of core) {
           for (const to of core) {
-            const { taken, delivered, accounted, disconnects } = account(from, to)
-            if (disconnects === 0 && taken - delivered - accounted > 2) {
+            const { taken, delivered, accounted, breaks } = account(from, to)
+            if (breaks === 0 && taken - delivered - accounted > 2) {
               broken(
-                `${from} → ${to}: ${taken} frames taken, ${delivered} delivered, ${accounted} given back, and the link never broke`,
+                `${from} → ${to}: ${taken} frames taken, ${delivered} delivered, ${accounted} given back, and no connection ever broke`,
               )
             }
           }

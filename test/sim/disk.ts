@@ -19,6 +19,8 @@ export class Disk {
       list: () => read(() => [...this.models]),
       find: (digest) => read(() => this.#file(digest)),
       show: () => Promise.resolve(undefined),
+      copy: () => Promise.resolve(false),
+      remove: () => Promise.resolve(false),
       importGguf: (name) => Promise.reject(new Error(`${name}: models reach this disk by the script`)),
     }
   }

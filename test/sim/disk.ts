@@ -1,6 +1,7 @@
 /** What survives a crash of the process: models, and whatever was synced. */
 import type { ModelCatalog, ModelFile } from '../../actors/model-catalog.ts'
 import type { HeldModel } from '../../protocols/report.ts'
+import { chooseLife } from '../../src/store/life.ts'
 import type { NodeWorld } from './node-world.ts'
 
 /** Reading a folder. */
@@ -8,6 +9,13 @@ const readMs = 1
 
 export class Disk {
   models: HeldModel[] = []
+  #life = 0
+
+  /** The number of the life that begins: on the disk before anybody hears of it, as `src/store/life.ts` has it. */
+  beginLife(wallMs: number): number {
+    this.#life = chooseLife(wallMs, this.#life)
+    return this.#life
+  }
 
   /** The catalogue as one life of the process has it: what the disk answers reaches nobody who has died. */
   catalog(world: NodeWorld): ModelCatalog {

@@ -97,7 +97,7 @@ export class SimulatedNode {
     this.node = init.node
     this.world = new NodeWorld(init.network.world, `${init.node} ${init.life}`)
     this.world.wallOffsetMs = init.wallOffsetMs
-    this.runtime = new Runtime(init.node, this.world)
+    this.runtime = new Runtime(init.node, this.world, init.disk.beginLife(this.world.wallMs()))
     this.cluster = new Cluster({ runtime: this.runtime, responses: this.responses, problemOf: () => undefined })
     init.onRuntime?.(this.runtime)
     endAbandoned(this.runtime, this.responses)

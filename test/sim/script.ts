@@ -13,6 +13,7 @@ export const crashable = [
   'network',
   'membership',
   'peers',
+  'prober',
   'models',
   'worker',
   'engines',

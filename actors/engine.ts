@@ -1,5 +1,5 @@
 /**
- * One model in this node's memory: loading → ready (fresh → busy ⇄ idle) → unloading. Owns the engine process: when that dies,
+ * One model in this node's memory: loading → ready (promised → fresh → busy ⇄ idle) → unloading. Owns the engine process: when that dies,
  * this actor crashes with it and the supervisor `engines` starts it anew, with backoff. A model that cannot be loaded
  * is no crash: trying again at once would not help.
  */
@@ -78,6 +78,11 @@ const expiry = (keepMs: number, wallMs: number): number => (staysForEver(keepMs)
 
 /** Who had the model loaded is on the way with a request, also one that wants it gone right after. */
 const firstUseMs = 5000
+/**
+ * Those who waited for it have just been told and begin within a turn or two; a second also for a starved process. Room
+ * that another model wants is not theirs before: two models that share one place would else load in turns and serve nobody.
+ */
+const promisedMs = 1000
 const firstKeepMs = ({ keepAliveMs }: EngineContext): number =>
   staysForEver(keepAliveMs) ? keepAliveMs : Math.max(keepAliveMs, firstUseMs)
 
@@ -136,7 +141,8 @@ export const engineMachine = setup({
   },
   delays: {
     keepAlive: ({ context }) => timerOf(context.keepAliveMs),
-    firstKeep: ({ context }) => timerOf(firstKeepMs(context)),
+    firstKeep: ({ context }) => timerOf(firstKeepMs(context)) - promisedMs,
+    promised: promisedMs,
   },
 }).createMachine({
   id: 'engine',
@@ -165,9 +171,17 @@ export const engineMachine = setup({
       },
     },
     ready: {
-      initial: 'fresh',
+      initial: 'promised',
       on: { 'engine.unload': [{ guard: 'isIdle', target: 'unloaded' }, { target: 'unloading' }] },
       states: {
+        /** Nobody may take its place yet. */
+        promised: {
+          after: { promised: 'fresh' },
+          on: {
+            'request.started': { guard: 'isOurs', target: 'busy', actions: 'noteStarted' },
+            'engine.unload': '#engine.yielding',
+          },
+        },
         /** Not used yet. */
         fresh: {
           after: { firstKeep: { guard: 'mayExpire', target: '#engine.unloaded' } },
@@ -188,6 +202,11 @@ export const engineMachine = setup({
           },
         },
       },
+    },
+    /** Told to leave by somebody who wants its place, before those came for whom it was loaded. */
+    yielding: {
+      after: { promised: 'unloaded' },
+      on: { 'request.started': { guard: 'isOurs', target: 'unloading', actions: 'noteStarted' } },
     },
     /** Requests that run finish; new ones are refused by the worker. */
     unloading: {

@@ -1,9 +1,7 @@
-/** Time and timers as the engines need them, so that a simulator can drive them. */
-export interface Clock {
-  monotonicMs(): number
-  setTimeout(run: () => void, delayMs: number): unknown
-  clearTimeout(id: unknown): void
-}
+/** Real time for the engines; a simulator gives its own. */
+import type { Clock } from '../runtime/world.ts'
+
+export type { Clock }
 
 export const realClock: Clock = {
   monotonicMs: () => performance.now(),

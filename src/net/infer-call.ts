@@ -2,6 +2,8 @@
 import type { FailureCode, InferFrame, InferStream } from '../../protocols/infer.ts'
 import { ProtocolError } from '../../protocols/protocol-error.ts'
 import { Channel } from '../runtime/channel.ts'
+import type { Clock } from '../runtime/world.ts'
+import { backgroundClock } from './clock.ts'
 import { inferHighWaterFrames, starvedMs } from './limits.ts'
 
 /** What a call needs of the stream that carries it. */
@@ -17,6 +19,7 @@ export interface CallStream {
 export class InferCall {
   readonly #channel: Channel<InferFrame>
   readonly #stallMs: number
+  readonly #clock: Clock
   readonly #signal: AbortSignal | undefined
   readonly #cancel = () => this.fail('cancelled', 'the request was cancelled')
   readonly #opening = new AbortController()
@@ -24,13 +27,15 @@ export class InferCall {
   #accepted = false
   #ended = false
   #paused = false
-  #heardMs = performance.now()
+  #heardMs: number
   /** At the last check: a request that is still being taken is not a worker that is silent. */
   #unsentBytes = Number.POSITIVE_INFINITY
-  #watchdog: NodeJS.Timeout | undefined
+  #watchdog: unknown
 
-  constructor(stallMs: number, signal?: AbortSignal) {
+  constructor(stallMs: number, signal?: AbortSignal, clock: Clock = backgroundClock) {
     this.#stallMs = stallMs
+    this.#clock = clock
+    this.#heardMs = clock.monotonicMs()
     this.#signal = signal
     this.#channel = new Channel<InferFrame>({
       highWater: inferHighWaterFrames,
@@ -58,13 +63,13 @@ export class InferCall {
   /** From here on the frames come, or the stream's loss does. */
   attach(stream: CallStream): void {
     this.#stream = stream
-    this.#heardMs = performance.now()
+    this.#heardMs = this.#clock.monotonicMs()
   }
 
   /** Takes one frame. True: it was the last. Throws ProtocolError when it may not come here. */
   deliver(frame: InferFrame): boolean {
     if (this.#ended) return true
-    this.#heardMs = performance.now()
+    this.#heardMs = this.#clock.monotonicMs()
     if (!this.#accepted) {
       // A worker that is still deciding says so; only what follows its decision is part of the answer.
       if (frame.kind === 'progress') return false
@@ -104,7 +109,7 @@ export class InferCall {
 
   #end(): void {
     this.#ended = true
-    clearTimeout(this.#watchdog)
+    this.#clock.clearTimeout(this.#watchdog)
     this.#signal?.removeEventListener('abort', this.#cancel)
     this.#channel.end()
   }
@@ -112,19 +117,18 @@ export class InferCall {
   #resume(): void {
     if (!this.#paused || this.#ended) return
     this.#paused = false
-    this.#heardMs = performance.now()
+    this.#heardMs = this.#clock.monotonicMs()
     this.#stream?.resume()
   }
 
   #watch(inMs: number): void {
-    const dueMs = performance.now() + inMs
-    this.#watchdog = setTimeout(() => this.#check(dueMs), inMs)
-    this.#watchdog.unref()
+    const dueMs = this.#clock.monotonicMs() + inMs
+    this.#watchdog = this.#clock.setTimeout(() => this.#check(dueMs), inMs)
   }
 
   /** Frames may wait in this process's own buffers: while it was starved or had paused the stream, silence proves nothing. */
   #check(dueMs: number): void {
-    const nowMs = performance.now()
+    const nowMs = this.#clock.monotonicMs()
     const unsentBytes = this.#stream?.unsentBytes ?? 0
     const isUploading = unsentBytes > 0 && unsentBytes < this.#unsentBytes
     this.#unsentBytes = unsentBytes

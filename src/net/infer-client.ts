@@ -4,6 +4,8 @@ import { type InferRequest, type InferStream, inferProtocol } from '../../protoc
 import { encodeInferRequest } from '../../protocols/infer-request.ts'
 import type { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
+import type { Clock } from '../runtime/world.ts'
+import { backgroundClock } from './clock.ts'
 import { InferCall } from './infer-call.ts'
 import { InferLine } from './infer-line.ts'
 import { idleStreamMs, maxIdleStreamsPerPeer } from './limits.ts'
@@ -14,19 +16,23 @@ export interface InferClientInit {
   readonly onViolation: (from: NodeId, error: ProtocolError) => void
   /** No frame for longer than this ends an answer as `stalled`. */
   readonly stallMs: number
+  /** Default: real time. */
+  readonly clock?: Clock
 }
 
 export class InferClient {
   readonly #init: InferClientInit
-  readonly #idle = new Map<NodeId, Map<InferLine, NodeJS.Timeout>>()
+  readonly #idle = new Map<NodeId, Map<InferLine, unknown>>()
+  readonly #clock: Clock
 
   constructor(init: InferClientInit) {
     this.#init = init
+    this.#clock = init.clock ?? backgroundClock
   }
 
   /** Never throws and never rejects. Leaving the loop, or the signal, resets the stream and so stops the worker. */
   infer(node: NodeId, request: InferRequest, signal?: AbortSignal): InferStream {
-    const call = new InferCall(this.#init.stallMs, signal)
+    const call = new InferCall(this.#init.stallMs, signal, this.#clock)
     if (!call.ended) void this.#start(node, request, call)
     return call.frames
   }
@@ -73,23 +79,22 @@ export class InferClient {
   }
 
   #release(node: NodeId, line: InferLine): void {
-    const lines = this.#idle.get(node) ?? new Map<InferLine, NodeJS.Timeout>()
+    const lines = this.#idle.get(node) ?? new Map<InferLine, unknown>()
     if (lines.size >= maxIdleStreamsPerPeer) {
       line.close()
       return
     }
-    const expiry = setTimeout(() => {
+    const expiry = this.#clock.setTimeout(() => {
       this.#forget(node, line)
       line.close()
     }, idleStreamMs)
-    expiry.unref()
     lines.set(line, expiry)
     this.#idle.set(node, lines)
   }
 
   #forget(node: NodeId, line: InferLine): void {
     const lines = this.#idle.get(node)
-    clearTimeout(lines?.get(line))
+    this.#clock.clearTimeout(lines?.get(line))
     lines?.delete(line)
     if (lines?.size === 0) this.#idle.delete(node)
   }

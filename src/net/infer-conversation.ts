@@ -5,6 +5,7 @@ import type { InferFrame, InferRequest, InferStream } from '../../protocols/infe
 import { encodeInferFrame } from '../../protocols/infer-frame.ts'
 import { decodeInferRequest, maxInferRequestBytes } from '../../protocols/infer-request.ts'
 import { ProtocolError } from '../../protocols/protocol-error.ts'
+import type { Clock } from '../runtime/world.ts'
 import { drained } from './drained.ts'
 import { idleServerStreamMs, keepaliveMs, maxReadBufferBytes } from './limits.ts'
 
@@ -17,6 +18,7 @@ export interface RequestBudget {
 export interface InferConversationInit {
   readonly stream: Stream
   readonly budget: RequestBudget
+  readonly clock: Clock
   readonly serve: (request: InferRequest) => InferStream
   readonly onViolation: (error: ProtocolError) => void
 }
@@ -29,7 +31,7 @@ export class InferConversation {
   readonly #reader = new FrameReader(maxInferRequestBytes)
   #answer: AsyncIterator<readonly InferFrame[]> | undefined
   #reservedBytes = 0
-  #idle: NodeJS.Timeout | undefined
+  #idle: unknown
   #sentMs = 0
 
   constructor(init: InferConversationInit) {
@@ -67,13 +69,13 @@ export class InferConversation {
   }
 
   #begin(request: InferRequest): void {
-    clearTimeout(this.#idle)
+    this.#init.clock.clearTimeout(this.#idle)
     this.#answer = this.#init.serve(request)[Symbol.asyncIterator]()
     void this.#write(this.#answer)
   }
 
   async #write(answer: AsyncIterator<readonly InferFrame[]>): Promise<void> {
-    const keepalive = new Keepalive((progress) => this.#repeat(progress))
+    const keepalive = new Keepalive(this.#init.clock, (progress) => this.#repeat(progress))
     let finished = false
     try {
       while (!finished) {
@@ -100,15 +102,16 @@ export class InferConversation {
   /** One write for the batch; resolves when the network can take the next. Rejects when the stream is gone. */
   async #send(batch: readonly InferFrame[]): Promise<void> {
     if (batch.length === 0) return
-    this.#sentMs = performance.now()
+    this.#sentMs = this.#init.clock.monotonicMs()
     if (!this.#stream.send(frame(batch.map(encodeInferFrame)))) await drained(this.#stream)
   }
 
   /** An engine that says nothing is not a worker that is gone; a stream that is full proves that by itself. */
   #repeat(progress: Progress): void {
-    if (!this.#isOpen || this.#stream.writableNeedsDrain || performance.now() - this.#sentMs < keepaliveMs) return
+    if (!this.#isOpen || this.#stream.writableNeedsDrain || this.#init.clock.monotonicMs() - this.#sentMs < keepaliveMs)
+      return
     this.#stream.send(frame([encodeInferFrame(progress)]))
-    this.#sentMs = performance.now()
+    this.#sentMs = this.#init.clock.monotonicMs()
   }
 
   get #isOpen(): boolean {
@@ -121,18 +124,17 @@ export class InferConversation {
   }
 
   #wait(): void {
-    clearTimeout(this.#idle)
+    this.#init.clock.clearTimeout(this.#idle)
     if (this.#stream.remoteWriteStatus === 'closed') {
       this.#stream.close().catch(() => {})
       return
     }
-    this.#idle = setTimeout(() => this.#stream.close().catch(() => {}), idleServerStreamMs)
-    this.#idle.unref()
+    this.#idle = this.#init.clock.setTimeout(() => this.#stream.close().catch(() => {}), idleServerStreamMs)
   }
 
   /** The entry node has left: so does this loop, and with it the engine. */
   #closed(): void {
-    clearTimeout(this.#idle)
+    this.#init.clock.clearTimeout(this.#idle)
     this.#init.budget.usedBytes -= this.#reservedBytes
     this.#reservedBytes = 0
     const answer = this.#answer
@@ -144,11 +146,21 @@ export class InferConversation {
 /** Remembers the last progress and has it repeated while nothing else is said. */
 class Keepalive {
   #last: Progress = { kind: 'progress', phase: 'queued', done: 0, total: 0 }
-  readonly #timer: NodeJS.Timeout
+  readonly #clock: Clock
+  readonly #repeat: (progress: Progress) => void
+  #timer: unknown
 
-  constructor(repeat: (progress: Progress) => void) {
-    this.#timer = setInterval(() => repeat(this.#last), keepaliveMs / 2)
-    this.#timer.unref()
+  constructor(clock: Clock, repeat: (progress: Progress) => void) {
+    this.#clock = clock
+    this.#repeat = repeat
+    this.#wait()
+  }
+
+  #wait(): void {
+    this.#timer = this.#clock.setTimeout(() => {
+      this.#wait()
+      this.#repeat(this.#last)
+    }, keepaliveMs / 2)
   }
 
   heard(batch: readonly InferFrame[]): void {
@@ -156,7 +168,7 @@ class Keepalive {
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#clock.clearTimeout(this.#timer)
   }
 }
 

@@ -3,6 +3,8 @@ import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { type InferRequest, type InferStream, inferProtocol } from '../../protocols/infer.ts'
 import type { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
+import type { Clock } from '../runtime/world.ts'
+import { backgroundClock } from './clock.ts'
 import { InferConversation, type RequestBudget } from './infer-conversation.ts'
 import { maxInferStreams, maxUnfinishedRequestBytes } from './limits.ts'
 
@@ -10,6 +12,8 @@ export interface InferServerInit {
   /** Computes one request; see `InferStream`. Its iterator's `return` must work while a `next` is pending. */
   readonly serve: (request: InferRequest, from: NodeId) => InferStream
   readonly onViolation: (from: NodeId, error: ProtocolError) => void
+  /** Default: real time. */
+  readonly clock?: Clock
 }
 
 export class InferServer {
@@ -33,6 +37,7 @@ export class InferServer {
     new InferConversation({
       stream,
       budget: this.#budget,
+      clock: this.#init.clock ?? backgroundClock,
       serve: (request) => this.#init.serve(request, from),
       onViolation: (error) => this.#init.onViolation(from, error),
     })

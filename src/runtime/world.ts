@@ -23,6 +23,9 @@ export interface World {
   pick(ready: number): number
 }
 
+/** The part of a world that adapters with timers need. */
+export type Clock = Pick<World, 'monotonicMs' | 'setTimeout' | 'clearTimeout'>
+
 /** Drawn ahead: asking the system for a few bytes costs as much as asking for a page of them. */
 const pooledBytes = 4096
 let pool = new Uint8Array()

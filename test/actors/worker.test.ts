@@ -197,6 +197,37 @@ describe('more models than may be loaded', () => {
   })
 })
 
+describe('a model that was loaded for somebody', () => {
+  it('gives way to another only when those have come, so that two with one place between them are both served', async () => {
+    const shop = new Workshop({ maxLoaded: 1 })
+    const answers = ['x', 'y'].map((digest) => shop.acquire(digest))
+    await shop.settle()
+    shop.process('x').becomesReady()
+    await shop.settle()
+    expect(answers[0]).toMatchObject(ready)
+    expect(shop.process('x').ended).toBe(false)
+    expect(shop.started('y')).toBe(0)
+    shop.begin('x')
+    await shop.world.run(3000)
+    expect(shop.process('x').ended).toBe(false)
+    shop.end('x')
+    await shop.settle()
+    expect(shop.process('x').ended).toBe(true)
+    expect(shop.started('y')).toBe(1)
+  })
+
+  it('waits for nobody who stays away for a second', async () => {
+    const shop = new Workshop({ maxLoaded: 1 })
+    for (const digest of ['x', 'y']) shop.acquire(digest)
+    await shop.settle()
+    shop.process('x').becomesReady()
+    await shop.world.run(900)
+    expect(shop.started('y')).toBe(0)
+    await shop.world.run(200)
+    expect(shop.started('y')).toBe(1)
+  })
+})
+
 describe('a worker that drains', () => {
   it('answers at once when nothing runs, and refuses whatever comes', async () => {
     const shop = new Workshop()

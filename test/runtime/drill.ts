@@ -6,9 +6,9 @@ import fc from 'fast-check'
 import type { NodeId, Ref } from '../../protocols/ref.ts'
 import type { Fact } from '../../src/runtime/facts.ts'
 import type { Runtime } from '../../src/runtime/runtime.ts'
-import { SimulatedNetwork, type Tally } from '../sim/network.ts'
 import { SimulatedWorld } from '../sim/world.ts'
 import { healthRef, heartbeat, member, peerRef } from './cluster.ts'
+import { SimulatedNetwork, type Tally } from './drill-network.ts'
 
 const nodes: readonly NodeId[] = ['a', 'b', 'c']
 const faultsMs = 2000

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type ActorFrame, decodeActorFrame, encodeActorFrame } from '../../protocols/actor.ts'
 import type { Message } from '../../protocols/ref.ts'
-import { SimulatedNetwork } from '../sim/network.ts'
 import { SimulatedWorld } from '../sim/world.ts'
 import { healthRef, member, pair, peerRef } from './cluster.ts'
+import { SimulatedNetwork } from './drill-network.ts'
 import { factsOf, order, restartMs } from './kit.ts'
 
 const target = healthRef('b')

@@ -1,228 +1,189 @@
 /**
- * A simulated network: ordered links between runtimes that delay, hold, break and are redialled, and a failure detector
- * that gives a node up when it stayed out of reach for too long. What a real link and a real detector would call on a
- * runtime (`linkUp`, `framesLost`, `nodeDown`), this calls.
+ * The simulated network: hosts that listen, connections that are dialled, held, slow, cut or half-open, and nobody who
+ * redials or judges. That is the nodes' work.
  */
-import { decodeActorFrame } from '../../protocols/actor.ts'
 import type { NodeId } from '../../protocols/ref.ts'
-import type { Runtime } from '../../src/runtime/runtime.ts'
-import { type Draw, mulberry32 } from './chance.ts'
+import { DialError } from '../../src/net/errors.ts'
+import { addressDialTimeoutMs } from '../../src/net/limits.ts'
+import { type Draw, forked } from './chance.ts'
+import { End, type EndInit } from './connection.ts'
+import type { NodeWorld } from './node-world.ts'
+import { Path } from './path.ts'
 import type { SimulatedWorld } from './world.ts'
 
-export interface Faults {
-  readonly minDelayMs: number
-  readonly maxDelayMs: number
-  /** Chance that a frame vanishes and nobody hears of it: worse than any stream. */
-  readonly loss: number
-  /** Chance that a frame arrives twice. */
-  readonly duplication: number
-  /** Chance that a frame may overtake those sent before it. */
-  readonly reordering: number
-  /** Chance that the link breaks instead of taking a frame. */
-  readonly breaks: number
+/** What the network tells: for the history and for checkers. */
+export type NetworkEvent =
+  /** `broke`: one connection of maybe several; `disconnected`: the last. */
+  | { readonly kind: 'connected' | 'broke' | 'disconnected'; readonly node: NodeId; readonly other: NodeId }
+  | { readonly kind: 'dialFailed'; readonly node: NodeId; readonly other: NodeId; readonly reason: string }
+  /** Frames of the actor protocol: taken by the carrier, delivered, given back, or lost with nobody told. */
+  | {
+      readonly kind: 'taken' | 'repeated' | 'vanished'
+      readonly node: NodeId
+      readonly other: NodeId
+      readonly frame: Uint8Array
+    }
+  | { readonly kind: 'delivered'; readonly node: NodeId; readonly from: NodeId; readonly frame: Uint8Array }
+  | { readonly kind: 'returned'; readonly node: NodeId; readonly other: NodeId; readonly frames: number }
+
+/** A host's kernel, with the process that listens, if there is one. */
+interface Machine {
+  world: NodeWorld | undefined
+  accept: ((end: End) => void) | undefined
+  init: EndInit | undefined
+  powered: boolean
 }
 
-const calm: Faults = { minDelayMs: 1, maxDelayMs: 5, loss: 0, duplication: 0, reordering: 0, breaks: 0 }
-
-/** A partition longer than this breaks the link, as a heartbeat's silence would. */
-const silenceMs = 300
-/** A broken link is dialled again after this. */
-const redialMs = 50
-/** A node out of reach for longer than this is given up; each side adds up to as much again. */
-const patienceMs = 500
-
-interface Flight {
-  readonly frame: Uint8Array
-}
-
-/** One direction of a link. */
-interface Lane {
-  readonly from: NodeId
-  readonly to: NodeId
-  /** Frames on the wire, oldest first. */
-  flights: Flight[]
-  lastArrivalMs: number
-}
-
-interface Link {
-  readonly a: NodeId
-  readonly b: NodeId
-  up: boolean
-  /** Counts the links that there were between the two: a frame lands only on the link that took it. */
-  generation: number
-  blocked: boolean
-  readonly lanes: readonly [Lane, Lane]
-}
-
-/** What happened to the `tell` and `ask` frames that a link took. */
-export interface Tally {
-  taken: number
-  delivered: number
-  duplicated: number
-  /** Lost with a link that could say so: `framesLost` was called. */
-  reported: number
-  /** Lost with nobody told. */
-  vanished: number
+export interface Listening {
+  readonly init: EndInit
+  readonly onAccepted: (end: End) => void
 }
 
 export class SimulatedNetwork {
-  readonly #world: SimulatedWorld
-  readonly #draw: Draw
-  readonly #nodes = new Map<NodeId, Runtime>()
-  readonly #links = new Map<string, Link>()
-  faults: Faults
-  readonly tally: Tally = { taken: 0, delivered: 0, duplicated: 0, reported: 0, vanished: 0 }
+  readonly world: SimulatedWorld
+  readonly draw: Draw
+  onEvent: (event: NetworkEvent) => void = () => {}
+  readonly #paths = new Map<string, Path>()
+  readonly #machines = new Map<NodeId, Machine>()
+  /** All connections of which at least one end is open. */
+  readonly #ends = new Set<End>()
 
-  constructor(world: SimulatedWorld, faults: Partial<Faults> = {}) {
-    this.#world = world
-    this.#draw = mulberry32(world.seed ^ 0xcab1e)
-    this.faults = { ...calm, ...faults }
+  constructor(world: SimulatedWorld) {
+    this.world = world
+    this.draw = forked(world.seed, 'network')
   }
 
-  /** Joins a runtime; one that bears a known node's name takes its place, as a restarted process does. */
-  join(runtime: Runtime): void {
-    const { node } = runtime
-    this.#nodes.set(node, runtime)
-    runtime.connect({ send: (to, frame) => this.#nodes.get(node) === runtime && this.#send(node, to, frame) })
-    for (const other of this.#nodes.keys()) if (other !== node) this.#redial(this.#link(node, other))
+  path(from: NodeId, to: NodeId): Path {
+    const key = `${from} ${to}`
+    let path = this.#paths.get(key)
+    if (path === undefined) {
+      path = new Path(this.world, from, to, this.draw)
+      this.#paths.set(key, path)
+    }
+    return path
   }
 
-  /** The node's process dies: its links break at once, and what it sends from now on goes nowhere. */
-  crash(node: NodeId): void {
-    this.#nodes.delete(node)
-    for (const link of this.#links.values()) if (link.a === node || link.b === node) this.#lose(link)
+  #machine(node: NodeId): Machine {
+    let machine = this.#machines.get(node)
+    if (machine === undefined) {
+      machine = { world: undefined, accept: undefined, init: undefined, powered: true }
+      this.#machines.set(node, machine)
+    }
+    return machine
   }
 
-  /** Nothing passes between the two sides. Frames are held until the link breaks by silence. */
-  partition(left: readonly NodeId[], right: readonly NodeId[]): void {
-    for (const a of left) for (const b of right) this.#block(this.#link(a, b))
-  }
-
-  heal(): void {
-    for (const link of this.#links.values()) {
-      link.blocked = false
-      if (!link.up) this.#redial(link)
+  /** A process listens at `/sim/<node>`; calling the result ends that and all its connections. */
+  listen({ init, onAccepted }: Listening): () => void {
+    const machine = this.#machine(init.node)
+    machine.world = init.world
+    machine.init = init
+    machine.accept = onAccepted
+    machine.powered = true
+    init.world.onReadable = () => {
+      for (const path of this.#paths.values()) if (path.to === init.node && !path.blocked) path.flush()
+    }
+    return () => {
+      if (machine.init === init) machine.accept = undefined
+      for (const end of this.#endsOf(init.node)) if (end.world === init.world) end.close()
     }
   }
 
-  /** Breaks the link between two nodes; it is redialled. */
-  break(a: NodeId, b: NodeId): void {
-    this.#lose(this.#link(a, b))
-  }
-
-  isUp(a: NodeId, b: NodeId): boolean {
-    return this.#link(a, b).up
-  }
-
-  #link(a: NodeId, b: NodeId): Link {
-    const key = [a, b].sort().join(' ')
-    let link = this.#links.get(key)
-    if (link === undefined) {
-      const lane = (from: NodeId, to: NodeId): Lane => ({ from, to, flights: [], lastArrivalMs: 0 })
-      link = { a, b, up: false, generation: 0, blocked: false, lanes: [lane(a, b), lane(b, a)] }
-      this.#links.set(key, link)
+  *#endsOf(node: NodeId): Iterable<End> {
+    for (const end of [...this.#ends]) {
+      if (end.status !== 'open') this.#ends.delete(end)
+      else if (end.node === node) yield end
     }
-    return link
   }
 
-  #send(from: NodeId, to: NodeId, frame: Uint8Array): boolean {
-    if (from === to || !this.#nodes.has(to)) return false
-    const link = this.#link(from, to)
-    if (!link.up) return false
-    const { faults } = this
-    if (this.#draw() < faults.breaks) {
-      this.#lose(link)
-      return false
+  /** Connects to whoever listens there. Rejects with a DialError: `refused`, `timeout`, or `self`. */
+  dial(from: Listening, to: NodeId): Promise<NodeId> {
+    const { node, world } = from.init
+    if (to === node) return Promise.reject(new DialError('self', `${to} is this node`))
+    return new Promise((resolve, reject) => {
+      let over = false
+      const settle = (finish: () => void): void => {
+        if (over) return
+        over = true
+        world.clearTimeout(timer)
+        finish()
+      }
+      const fail = (code: 'refused' | 'timeout') => (): void => {
+        this.onEvent({ kind: 'dialFailed', node, other: to, reason: code })
+        reject(new DialError(code, `${to}: ${code}`))
+      }
+      const timer = world.setTimeout(() => settle(fail('timeout')), addressDialTimeoutMs)
+      this.path(node, to).datagram(() => {
+        const machine = this.#machine(to)
+        if (!machine.powered) return
+        const back = this.path(to, node)
+        if (machine.accept === undefined) {
+          back.datagram(() => world.deliver(() => settle(fail('refused'))))
+          return
+        }
+        // The kernel takes the connection; the handshakes need the process.
+        machine.world?.deliver(() => {
+          if (over || machine.accept === undefined || machine.init === undefined) return
+          const [own, theirs] = End.pair(from.init, machine.init, this.path(node, to), back)
+          this.#ends.add(own).add(theirs)
+          machine.accept(theirs)
+          back.datagram(() => {
+            if (world.dead || over) return own.close()
+            world.deliver(() => {
+              if (own.status === 'open') from.onAccepted(own)
+              settle(() => resolve(to))
+            })
+          })
+        })
+      })
+    })
+  }
+
+  connected(a: NodeId, b: NodeId): boolean {
+    for (const end of this.#ends) if (end.node === a && end.remotePeer === b && end.status === 'open') return true
+    return false
+  }
+
+  /** The process dies. Its kernel closes its connections, unless the whole host goes. */
+  crash(node: NodeId, wholeHost: boolean): void {
+    const machine = this.#machine(node)
+    machine.accept = undefined
+    machine.powered = !wholeHost
+    if (machine.world === undefined) return
+    machine.world.unplugged = wholeHost
+    const ends = [...this.#endsOf(node)]
+    if (!wholeHost) for (const end of ends) end.close()
+    machine.world.kill()
+  }
+
+  powered(node: NodeId): boolean {
+    return this.#machine(node).powered
+  }
+
+  /** Breaks the connections between two nodes; both hear. */
+  cut(a: NodeId, b: NodeId): void {
+    for (const end of this.#endsOf(a)) {
+      if (end.remotePeer !== b) continue
+      end.cut()
+      end.peer.cut()
     }
-    this.#count('taken', frame)
-    if (this.#draw() < faults.loss) {
-      this.#count('vanished', frame)
-      return true
+  }
+
+  /** One side loses its connections to the other, which does not hear of it before it says something. */
+  halfOpen(loser: NodeId, other: NodeId): void {
+    for (const end of this.#endsOf(loser)) if (end.remotePeer === other) end.world.deliver(() => end.broken())
+  }
+
+  /** Bytes that wait for each peer of each node, over all streams of a connection. */
+  *unsent(): Iterable<{ readonly node: NodeId; readonly bytes: number }> {
+    for (const { node, streams } of this.#ends) {
+      let bytes = 0
+      for (const stream of streams.values()) bytes += stream.writeBufferLength
+      yield { node, bytes }
     }
-    const lane = link.lanes[link.lanes[0].from === from ? 0 : 1]
-    if (this.#draw() < faults.duplication) {
-      this.#count('duplicated', frame)
-      this.#fly(link, lane, frame)
-    }
-    this.#fly(link, lane, frame)
-    return true
   }
 
-  #fly(link: Link, lane: Lane, frame: Uint8Array): void {
-    const { minDelayMs, maxDelayMs, reordering } = this.faults
-    let arrivalMs = this.#world.monotonicMs() + minDelayMs + this.#draw() * (maxDelayMs - minDelayMs)
-    if (this.#draw() >= reordering) {
-      arrivalMs = Math.max(arrivalMs, lane.lastArrivalMs)
-      lane.lastArrivalMs = arrivalMs
-    }
-    const flight: Flight = { frame }
-    lane.flights.push(flight)
-    this.#land(link, lane, flight, link.generation, arrivalMs - this.#world.monotonicMs())
-  }
-
-  #land(link: Link, lane: Lane, flight: Flight, generation: number, delayMs: number): void {
-    this.#world.setTimeout(() => {
-      if (link.generation !== generation || !link.up) return
-      // Held: the stream sends again until it gets through. Equal waits keep the order.
-      if (link.blocked) return this.#land(link, lane, flight, generation, 10)
-      lane.flights = lane.flights.filter((other) => other !== flight)
-      this.#count('delivered', flight.frame)
-      this.#nodes.get(lane.to)?.receive(lane.from, flight.frame)
-    }, delayMs)
-  }
-
-  #block(link: Link): void {
-    link.blocked = true
-    const { generation } = link
-    this.#world.setTimeout(() => {
-      if (link.blocked && link.generation === generation) this.#lose(link)
-    }, silenceMs)
-  }
-
-  /** The older frames on the wire may have left this host and vanish; the younger ones are returned to their sender. */
-  #lose(link: Link): void {
-    if (!link.up) return
-    link.up = false
-    link.generation++
-    for (const lane of link.lanes) {
-      const left = Math.floor(this.#draw() * (lane.flights.length + 1))
-      for (const { frame } of lane.flights.slice(0, left)) this.#count('vanished', frame)
-      const returned = lane.flights.slice(left).map(({ frame }) => frame)
-      const sender = this.#nodes.get(lane.from)
-      for (const frame of returned) this.#count(sender === undefined ? 'vanished' : 'reported', frame)
-      lane.flights = []
-      sender?.framesLost(lane.to, returned)
-    }
-    this.#redial(link)
-    this.#suspect(link, link.a, link.b)
-    this.#suspect(link, link.b, link.a)
-  }
-
-  #redial(link: Link): void {
-    const { generation } = link
-    this.#world.setTimeout(() => {
-      if (link.up || link.blocked || link.generation !== generation) return
-      const [a, b] = [this.#nodes.get(link.a), this.#nodes.get(link.b)]
-      if (a === undefined || b === undefined) return
-      link.up = true
-      a.linkUp(link.b)
-      if (link.up) b.linkUp(link.a)
-    }, redialMs)
-  }
-
-  #suspect(link: Link, observer: NodeId, suspect: NodeId): void {
-    const { generation } = link
-    const runtime = this.#nodes.get(observer)
-    this.#world.setTimeout(
-      () => {
-        if (!link.up && link.generation === generation) runtime?.nodeDown(suspect)
-      },
-      patienceMs * (1 + this.#draw()),
-    )
-  }
-
-  #count(what: keyof Tally, frame: Uint8Array): void {
-    const { kind } = decodeActorFrame(frame)
-    if (kind === 'tell' || kind === 'ask') this.tally[what]++
+  /** Every way between the nodes is as at the start. */
+  clear(nodes: readonly NodeId[]): void {
+    for (const from of nodes) for (const to of nodes) if (from !== to) this.path(from, to).clear()
   }
 }

@@ -8,15 +8,18 @@ import { type Draw, mulberry32 } from './chance.ts'
 import { Heap } from './heap.ts'
 
 /** What one turn of the event loop costs: actors that volley for ever use up time, so that timers come due. */
-const turnMs = 0.1
+export const turnMs = 0.1
+
+/** Events that are handed to the event loop at once. */
+const batchSteps = 64
 
 /** Any date will do; a fixed one replays. */
-const startedAtMs = Date.UTC(2025, 0, 1)
+export const startedAtMs = Date.UTC(2025, 0, 1)
 
 /** Events in one run: a loop that never rests is reported with its seed instead of hanging the test. */
 const maxSteps = 2_000_000
 
-interface Timer {
+export interface Timer {
   readonly atMs: number
   /** Among timers for the same moment, the first set goes first. */
   readonly rank: number
@@ -77,20 +80,45 @@ export class SimulatedWorld implements World {
 
   /**
    * Lets `forMs` of virtual time pass. After each event every promise that can resolve has resolved, however deeply
-   * they await each other: `setImmediate` fires only when the microtask queue is empty, which no number of
-   * `await Promise.resolve()` can promise.
+   * they await each other: one `setImmediate` follows another only when the microtask queue is empty, which no number
+   * of `await Promise.resolve()` can promise.
    */
-  async run(forMs: number): Promise<void> {
+  run(forMs: number): Promise<void> {
     const endMs = this.#nowMs + forMs
     const maxStep = this.steps + maxSteps
-    await microtasks()
-    for (let timer = this.#next(endMs); timer !== undefined; timer = this.#next(endMs)) {
-      this.#nowMs = timer.atMs
-      if (++this.steps > maxStep) throw new Error(`seed ${this.seed}: ${maxSteps} events and still not at rest`)
-      timer.run()
-      await microtasks()
-    }
-    this.#nowMs = endMs
+    return new Promise((resolve, reject) => {
+      let over = false
+      const end = (settle: () => void): void => {
+        over = true
+        settle()
+      }
+      const step = (): void => {
+        if (over) return
+        const timer = this.#next(endMs)
+        if (timer === undefined) {
+          this.#nowMs = endMs
+          end(resolve)
+          return
+        }
+        this.#nowMs = timer.atMs
+        if (++this.steps > maxStep) {
+          end(() => reject(new Error(`seed ${this.seed}: ${maxSteps} events and still not at rest`)))
+          return
+        }
+        try {
+          timer.run()
+        } catch (error) {
+          end(() => reject(error))
+        }
+      }
+      // A turn of the real event loop costs more than most events do: each takes a batch of them.
+      const batch = (): void => {
+        if (over) return
+        for (let i = 0; i < batchSteps; i++) afterMicrotasks(step)
+        afterMicrotasks(batch)
+      }
+      batch()
+    })
   }
 
   #next(endMs: number): Timer | undefined {
@@ -100,10 +128,4 @@ export class SimulatedWorld implements World {
     }
     return undefined
   }
-}
-
-function microtasks(): Promise<void> {
-  return new Promise((resolve) => {
-    afterMicrotasks(resolve)
-  })
 }

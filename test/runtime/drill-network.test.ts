@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Runtime } from '../../src/runtime/runtime.ts'
-import { healthRef, heartbeat, member, peerRef, probe } from '../runtime/cluster.ts'
-import { factsOf, outcome } from '../runtime/kit.ts'
-import { type Faults, SimulatedNetwork } from './network.ts'
-import { SimulatedWorld } from './world.ts'
+import { SimulatedWorld } from '../sim/world.ts'
+import { healthRef, heartbeat, member, peerRef, probe } from './cluster.ts'
+import { type Faults, SimulatedNetwork } from './drill-network.ts'
+import { factsOf, outcome } from './kit.ts'
 
 /** Two members on one network, the link up. */
 async function joined(faults: Partial<Faults> = {}, seed = 1) {

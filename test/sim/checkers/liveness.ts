@@ -1,0 +1,39 @@
+/** C.5, 14. Once a majority can talk to each other, it serves whoever asks it. */
+
+import type { CheckerKind } from '../checker.ts'
+import type { Client } from '../client.ts'
+
+/** Loading a model, an engine's pause between two restarts, and everybody else's questions before. */
+const maxAnswerMs = 20_000
+
+export const liveness: CheckerKind = {
+  name: 'liveness',
+  invariant: 'a healed majority answers every request for a model that one of it holds',
+  sometimes: ['a link that was held went on', 'the core was not the whole cluster'],
+  start: ({ cluster, broken, sometimes }) => ({
+    onFault: ({ kind }) => {
+      if (kind === 'hold') sometimes('a link that was held went on')
+    },
+    atRest: async (core) => {
+      if (core.length < cluster.places.size) sometimes('the core was not the whole cluster')
+      const asks: Client[] = []
+      for (const node of core) {
+        for (const model of ['m', 'n'] as const) {
+          const isHeld = core.some((holder) =>
+            cluster.place(holder).disk.models.some(({ name }) => name === `${model}:latest`),
+          )
+          const asked = { kind: 'request', atMs: 0, node, model, words: 5, client: 'reads', ms: 0 } as const
+          const client = isHeld ? cluster.request(asked) : undefined
+          if (client !== undefined) asks.push(client)
+        }
+      }
+      const untilMs = cluster.world.monotonicMs() + maxAnswerMs
+      while (cluster.world.monotonicMs() < untilMs && asks.some(({ endedMs }) => endedMs === undefined)) {
+        await cluster.world.run(50)
+      }
+      for (const { outcome, code, node, asked } of asks) {
+        if (outcome !== 'done') broken(`${node.node} was asked for ${asked.model} at the end: ${outcome} ${code}`)
+      }
+    },
+  }),
+}

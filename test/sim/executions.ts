@@ -1,0 +1,70 @@
+/** Notes what engines really compute, so that a checker can compare it with who still waits for it. */
+import type { InferFrame, InferRequest, InferStream } from '../../protocols/infer.ts'
+import type { Driver, LoadedEngine } from '../../src/engine/driver.ts'
+
+/** One request in one engine, from its acceptance to its end. */
+export interface Execution {
+  readonly id: string
+  readonly node: string
+  readonly beganMs: number
+}
+
+export class Executions {
+  readonly running = new Set<Execution>()
+  /** How often each request was begun. */
+  readonly begun = new Map<string, number>()
+
+  /** The driver of one node, watched. */
+  watched(driver: Driver, node: string, nowMs: () => number): Driver {
+    return {
+      name: driver.name,
+      load: async (model, settings, signal) => {
+        const engine = await driver.load(model, settings, signal)
+        return this.#watch(engine, node, nowMs)
+      },
+    }
+  }
+
+  /** The process died, and its engines with it. */
+  died(node: string): void {
+    for (const execution of this.running) if (execution.node === node) this.running.delete(execution)
+  }
+
+  #watch(engine: LoadedEngine, node: string, nowMs: () => number): LoadedEngine {
+    const infer = (request: InferRequest): InferStream => this.#follow(engine.infer(request), request.id, node, nowMs)
+    return new Proxy(engine, {
+      get: (target, name) => {
+        if (name === 'infer') return infer
+        const value = Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  }
+
+  #follow(stream: InferStream, id: string, node: string, nowMs: () => number): InferStream {
+    return {
+      [Symbol.asyncIterator]: () => {
+        const frames = stream[Symbol.asyncIterator]()
+        const execution: Execution = { id, node, beganMs: nowMs() }
+        const over = (): void => void this.running.delete(execution)
+        return {
+          next: async () => {
+            const result = await frames.next()
+            if (result.done === true || result.value.some(isEnd)) over()
+            else if (result.value[0]?.kind === 'accepted') {
+              this.running.add(execution)
+              this.begun.set(id, (this.begun.get(id) ?? 0) + 1)
+            }
+            return result
+          },
+          return: async () => {
+            over()
+            return (await frames.return?.()) ?? { done: true, value: undefined }
+          },
+        }
+      },
+    }
+  }
+}
+
+const isEnd = ({ kind }: InferFrame): boolean => kind === 'done' || kind === 'failed' || kind === 'refused'

@@ -1,0 +1,172 @@
+/**
+ * One node of the simulation: the very composition of a real one (`src/provisions.ts`) around a simulated host, disk and
+ * engine, with a listener that is nothing but a state. An instance is one life of the process.
+ */
+import type { Logger } from 'pino'
+import type { ListenerEvent } from '../../actors/ollama-api.ts'
+import { tree } from '../../actors/tree.ts'
+import type { Message, NodeId } from '../../protocols/ref.ts'
+import { refOf } from '../../protocols/ref.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import type { Config } from '../../src/config.ts'
+import { endAbandoned, leave } from '../../src/ending.ts'
+import type { Driver } from '../../src/engine/driver.ts'
+import { SimDriver } from '../../src/engine/sim.ts'
+import type { SimFaults } from '../../src/engine/sim-faults.ts'
+import { Cluster } from '../../src/http/cluster.ts'
+import { Responses } from '../../src/http/responses.ts'
+import { provisions } from '../../src/provisions.ts'
+import type { Spec } from '../../src/runtime/cell.ts'
+import { fromCallback, fromTransition } from '../../src/runtime/logic.ts'
+import { Runtime } from '../../src/runtime/runtime.ts'
+import type { Disk } from './disk.ts'
+import { addressOf, SimulatedHost } from './host.ts'
+import type { SimulatedNetwork } from './network.ts'
+import { NodeWorld } from './node-world.ts'
+
+export interface Speed {
+  readonly tokensPerSecond?: number
+  readonly prefillTokensPerSecond?: number
+  readonly loadMs?: number
+}
+
+export interface SimulatedNodeInit {
+  readonly network: SimulatedNetwork
+  readonly node: NodeId
+  readonly disk: Disk
+  /** Whom to join. */
+  readonly join: readonly NodeId[]
+  /** How many lives of this node there were before. */
+  readonly life: number
+  /** What the host's wall clock is off by. */
+  readonly wallOffsetMs: number
+  readonly speed?: Speed
+  /** Sees the runtime before anything runs on it. */
+  readonly onRuntime?: (runtime: Runtime) => void
+  readonly onWarning?: (text: string) => void
+  /** Puts somebody between the node and its engines. */
+  readonly watchDriver?: (driver: Driver) => Driver
+}
+
+/** Small enough that queues, refusals and evictions happen. */
+const flags = { slots: 2, maxQueue: 8, maxLoaded: 1, contextTokens: 256, threads: 1 }
+const capacity = { cpus: 2, memoryBytes: 1_000_000 }
+
+const noFile = (): string => {
+  throw new Error('there is no file')
+}
+
+const settings: Config = loadConfig({
+  flags,
+  env: {},
+  readFile: noFile,
+  host: { homeFolder: '/', name: 'simulated', addresses: [] },
+})
+
+/** Faults that the engine shows while they last; the driver reads them when it loads and when it steps. */
+type MutableFaults = { -readonly [Key in keyof SimFaults]: SimFaults[Key] }
+
+/** A pure supervisor takes any message; this one looks at it, so that one that bites ends it, as a defect would. */
+const mortalSupervisor = fromTransition((state: null, { type }: Message) => (type === undefined ? state : null), null)
+
+const supervisors: ReadonlySet<string> = new Set(['peers', 'joiners', 'engines', 'tasks'])
+
+function withMortalSupervisors(spec: Spec): Spec {
+  const children = spec.children ?? []
+  return {
+    ...spec,
+    children: children.map((child) => (supervisors.has(child.id) ? { ...child, logic: mortalSupervisor } : child)),
+  }
+}
+
+export class SimulatedNode {
+  readonly node: NodeId
+  readonly init: SimulatedNodeInit
+  readonly world: NodeWorld
+  readonly runtime: Runtime
+  readonly responses = new Responses()
+  readonly cluster: Cluster
+  readonly engineFaults: MutableFaults = {}
+  host: SimulatedHost | undefined
+  /** How often the listener was bound. */
+  bound = 0
+  leaving = false
+
+  constructor(init: SimulatedNodeInit) {
+    this.init = init
+    this.node = init.node
+    this.world = new NodeWorld(init.network.world, `${init.node} ${init.life}`)
+    this.world.wallOffsetMs = init.wallOffsetMs
+    this.runtime = new Runtime(init.node, this.world, init.disk.beginLife(this.world.wallMs()))
+    this.cluster = new Cluster({ runtime: this.runtime, responses: this.responses, problemOf: () => undefined })
+    init.onRuntime?.(this.runtime)
+    endAbandoned(this.runtime, this.responses)
+    this.runtime.spawn(withMortalSupervisors(tree(this.#provisions())))
+  }
+
+  #provisions() {
+    const { network, node, disk, join, speed, onWarning, watchDriver = (driver: Driver) => driver } = this.init
+    const { world, runtime, responses } = this
+    const warn = (_: unknown, text: string): void => onWarning?.(text)
+    const events = { record: (): void => {} }
+    return provisions({
+      config: { ...settings, name: `host-${node}`, join: join.map(addressOf) },
+      log: { warn, info: warn, error: warn, debug: warn } as unknown as Logger,
+      runtime,
+      catalog: disk.catalog(world),
+      history: events,
+      responses,
+      startedMs: world.monotonicMs(),
+      driver: watchDriver(
+        new SimDriver({ ...speed, clock: world, random: () => world.random(), faults: this.engineFaults }),
+      ),
+      capacity,
+      host: {
+        open: async (handlers) => {
+          this.host = await SimulatedHost.open(network, world, node, handlers)
+          return this.host
+        },
+        onHost: () => {},
+        onFailed: () => {},
+      },
+      listener: this.#listener(),
+    })
+  }
+
+  #listener() {
+    return fromCallback<{ type: 'drain' }>(({ sendBack, receive }) => {
+      this.bound++
+      const send = (event: ListenerEvent): void => sendBack(event as never)
+      send({ type: 'listener.open', api: `${this.node}:11434` })
+      receive(() => send({ type: 'listener.drained' }))
+    })
+  }
+
+  ref(path: string): string {
+    return refOf(this.node, `node/${path}`)
+  }
+
+  tell(path: string, message: Message): void {
+    this.runtime.tell(this.ref(path), message)
+  }
+
+  /** The id of the response that `ask` opens. */
+  opening(ask: () => void): string | undefined {
+    const { responses } = this
+    const open = responses.open.bind(responses)
+    let opened: string | undefined
+    responses.open = (id, onGone) => {
+      opened = id
+      return open(id, onGone)
+    }
+    ask()
+    responses.open = open
+    return opened
+  }
+
+  /** Leaves as on SIGTERM; resolves when nothing runs any more. */
+  async leave(drainMs: number): Promise<void> {
+    this.leaving = true
+    await leave(this.runtime, drainMs)
+  }
+}

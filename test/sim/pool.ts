@@ -1,0 +1,54 @@
+/** Seeds over all cores: hands them out in small orders and gives back what came of each. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { Order, Summary } from './sim-child.ts'
+
+/** Small enough that all cores end together, large enough that nobody waits for the next. */
+const seedsPerOrder = 8
+
+/** A run makes much garbage and keeps nothing: a larger nursery halves the cost of collecting it. */
+const execArgv = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=64']
+
+/** Runs every seed; `onSummary` answers whether to go on. Rejects when a process dies. */
+export async function runSeeds(seeds: Iterable<number>, onSummary: (summary: Summary) => boolean): Promise<void> {
+  const rest = seeds[Symbol.iterator]()
+  let goesOn = true
+  const children: ChildProcess[] = []
+  const take = (): number[] => {
+    const order: number[] = []
+    while (goesOn && order.length < seedsPerOrder) {
+      const next = rest.next()
+      if (next.done === true) break
+      order.push(next.value)
+    }
+    return order
+  }
+  const work = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const child = fork(fileURLToPath(new URL('sim-child.ts', import.meta.url)), { execArgv })
+      children.push(child)
+      let open = 0
+      const order = (): void => {
+        const taken = take()
+        open = taken.length
+        if (open === 0) child.disconnect()
+        else child.send({ seeds: taken } satisfies Order)
+      }
+      child.on('message', (summary: Summary) => {
+        if (!onSummary(summary)) goesOn = false
+        if (!goesOn) child.kill()
+        else if (--open === 0) order()
+      })
+      child.on('exit', (code) => {
+        if (code === 0 || !goesOn) resolve()
+        else reject(new Error(`a simulating process ended with ${code}`))
+      })
+      order()
+    })
+  try {
+    await Promise.all(Array.from({ length: availableParallelism() }, work))
+  } finally {
+    for (const child of children) child.kill()
+  }
+}

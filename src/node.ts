@@ -4,9 +4,10 @@ import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
+import type { TaskJournal } from '../actors/task-journal.ts'
 import { tree } from '../actors/tree.ts'
 import { displayName, parseModelName } from '../protocols/model-name.ts'
-import { pathOf, refOf } from '../protocols/ref.ts'
+import { refOf } from '../protocols/ref.ts'
 import type { Config } from './config.ts'
 import { createDriver } from './engine/drivers.ts'
 import { Cluster } from './http/cluster.ts'
@@ -25,31 +26,36 @@ import { type Catalog, openCatalog } from './store/catalog.ts'
 import { type DataFolder, openDataFolder } from './store/data-folder.ts'
 import { type HealthHistory, openHealthHistory } from './store/health-history.ts'
 import { removeRunFile, writeRunFile } from './store/run-file.ts'
+import { openTaskJournal } from './store/task-journal.ts'
 import { version } from './version.ts'
 
 /** Bytes of the token that lets the command line administer this node. */
 const tokenBytes = 24
-const tasksPath = 'node/tasks/'
 /** Writing the last line of every answer that is cut off. */
 const cutOffMs = 1000
 
-/** What is open beside the tree and closed after it. */
+/** What is open beside the tree; `closers` closes it after the tree, the last first. */
 interface Open {
   readonly folder: DataFolder
   readonly history: HealthHistory
+  readonly journal: TaskJournal
   readonly catalog: Catalog
+  readonly closers: DisposableStack
 }
 
 export const startNode: StartNode = async (config, log) => {
-  const folder = await openDataFolder(config.data)
-  let history: HealthHistory | undefined
+  const closers = new DisposableStack()
+  const onError = (error: Error) => log.warn({ err: error }, 'records are not on the disk')
   try {
-    const onError = (error: Error) => log.warn({ err: error }, 'a health check was not recorded')
-    history = openHealthHistory(join(folder.path, 'health.sqlite'), onError)
-    return await run(config, log, { folder, history, catalog: await openCatalog(config.models) })
+    const folder = closers.adopt(await openDataFolder(config.data), (open) => open.release())
+    const at = (name: string) => join(folder.path, name)
+    const history = closers.adopt(openHealthHistory(at('health.sqlite'), onError), (open) => open.close())
+    const journal = closers.adopt(openTaskJournal(at('tasks.sqlite'), Date.now(), onError), (open) => open.close())
+    if (journal.cutOff > 0)
+      log.warn({ requests: journal.cutOff }, 'the previous run was cut off in the middle of requests')
+    return await run(config, log, { folder, history, journal, catalog: await openCatalog(config.models), closers })
   } catch (error) {
-    history?.close()
-    folder.release()
+    closers.dispose()
     throw error
   }
 }
@@ -61,7 +67,6 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
   const root = refOf(runtime.node, 'node')
   const responses = new Responses()
   logFacts(runtime, log)
-  endAbandoned(runtime, responses)
   const failed = new Promise<Error>((resolve) => {
     runtime.facts.observe(['escalated'], ({ exit }) => {
       resolve(new Error(exit.kind === 'crash' ? exit.failure.message : `the root ended: ${exit.kind}`))
@@ -151,23 +156,13 @@ function problemOf(catalog: Catalog, name: string): string | undefined {
   return catalog.problems().find((problem) => problem.name.toLowerCase() === wanted)?.message
 }
 
-/** A task that is stopped or crashes cannot end its response itself. */
-function endAbandoned(runtime: Runtime, responses: Responses): void {
-  runtime.facts.observe(['exited'], ({ ref, exit }) => {
-    const path = pathOf(ref)
-    if (exit.kind === 'normal' || !path.startsWith(tasksPath)) return
-    const reason = exit.kind === 'crash' ? exit.failure.message : 'this node is stopping'
-    responses.end(path.slice(tasksPath.length), { kind: 'failed', code: 'internal', message: reason })
-  })
-}
-
 /** Once the store has been read, no request is told that a model is missing which is there. */
 async function firstScan(runtime: Runtime): Promise<void> {
   await runtime.ask(refOf(runtime.node, 'node/models'), { type: 'models.refresh' }, 60_000)
 }
 
 /** No new work; what runs here, for whomever, may finish; then everything stops in reverse order of its start. */
-async function stop(runtime: Runtime, config: Config, { folder, history }: Open): Promise<void> {
+async function stop(runtime: Runtime, config: Config, { folder, closers }: Open): Promise<void> {
   const at = (path: string) => refOf(runtime.node, path)
   for (const path of ['node/reporter', 'node/health', 'node/scheduler']) runtime.tell(at(path), { type: 'drain' })
   if (config.drainMs > 0) {
@@ -178,9 +173,8 @@ async function stop(runtime: Runtime, config: Config, { folder, history }: Open)
   }
   await cutOff(runtime)
   await runtime.stop(at('node'))
-  history.close()
   await removeRunFile(folder.path)
-  folder.release()
+  closers.dispose()
 }
 
 /** What has not finished ends with its error: the listener closes only after that has been written. */

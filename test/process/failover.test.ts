@@ -100,6 +100,19 @@ describe('with the llama engine', () => {
     expect(stream.worker).toBe((worker === left ? right : left).id)
   })
 
+  it('an engine child that is killed at the only holder before the first token is started again and answers', async () => {
+    const expected = await left.client.generate({ ...body, stream: false })
+    await left.client.generate({ model: 'tiny', prompt: '', keep_alive: 0 })
+    const alone = await cluster.start('alone', { holds: true })
+    const answer = LineStream.post(alone, '/api/generate', body)
+    const [, child] = await eventually('it starts its engine', () => childOf([alone]))
+    process.kill(child, 'SIGKILL')
+    const stream = await answer
+    expect(stream.status).toBe(200)
+    expect(textOf(await stream.rest())).toBe(expected.response)
+    alone.process.kill('SIGKILL')
+  })
+
   it('an engine child that is killed mid-stream is an error line at once, and the next request is served', async () => {
     const expected = await entry.client.generate({ ...body, stream: false })
     const stream = await LineStream.post(entry, '/api/generate', long)

@@ -17,6 +17,7 @@ import { leastConnections } from '../../../actors/placement.ts'
 import { reporterMachine } from '../../../actors/reporter.ts'
 import { schedulerMachine } from '../../../actors/scheduler.ts'
 import { taskMachine } from '../../../actors/task.ts'
+import { recordEnds } from '../../../actors/task-journal.ts'
 import { joinerPath, type TreeInit, tree } from '../../../actors/tree.ts'
 import type { ClusterView } from '../../../actors/view.ts'
 import { type AcquireRefusal, workerMachine } from '../../../actors/worker.ts'
@@ -36,6 +37,7 @@ import { fromCallback, fromPromise, fromTransition } from '../../../src/runtime/
 import { Runtime } from '../../../src/runtime/runtime.ts'
 import { outcome } from '../../runtime/kit.ts'
 import type { Lan } from './lan.ts'
+import { MemoryJournal } from './memory-journal.ts'
 import { reportOf } from './reports.ts'
 
 const settings = { threads: 1, slots: 2, maxWaiting: 4, contextTokens: 256, prefillTokens: 64 }
@@ -62,6 +64,7 @@ export class Site {
   readonly node: NodeId
   readonly runtime: Runtime
   readonly responses = new Responses()
+  readonly journal = new MemoryJournal()
   /** What is on the disk. */
   models: readonly HeldModel[]
   /** What the health checks of this node found. */
@@ -92,7 +95,7 @@ export class Site {
         return { digest, name: held.name, path: '', sizeBytes: held.sizeBytes, parameters: {} }
       },
     })
-    this.#endAbandoned()
+    recordEnds(this.runtime, this.journal, (id, frame) => this.responses.end(id, frame))
     this.runtime.spawn(this.#tree())
   }
 
@@ -214,7 +217,10 @@ export class Site {
         logic: healthMachine,
         input: { activeTasks: () => engines.activeTasks, startedMs: this.#startedMs },
       },
-      scheduler: { logic: schedulerMachine, input: { node, strategy: leastConnections, loadOf, maxQueue: 16, task } },
+      scheduler: {
+        logic: schedulerMachine,
+        input: { node, strategy: leastConnections, loadOf, maxQueue: 16, task, journal: this.journal },
+      },
     }
   }
 
@@ -253,14 +259,6 @@ export class Site {
   #open(to: NodeId, request: InferRequest): InferStream {
     const serve = this.#lan.connected(this.node, to) ? serving.get(this.#lan)?.get(to) : undefined
     return serve === undefined ? linkLost() : serve(request)
-  }
-
-  #endAbandoned(): void {
-    const prefix = refOf(this.node, 'node/tasks/')
-    this.runtime.facts.observe(['exited'], ({ ref, exit }) => {
-      if (exit.kind === 'normal' || !ref.startsWith(prefix)) return
-      this.responses.end(ref.slice(prefix.length), { kind: 'failed', code: 'internal', message: exit.kind })
-    })
   }
 
   ref(path: string): string {

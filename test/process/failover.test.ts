@@ -101,11 +101,12 @@ describe('with the llama engine', () => {
   })
 
   it('an engine child that is killed at the only holder before the first token is started again and answers', async () => {
-    const expected = await left.client.generate({ ...body, stream: false })
-    await left.client.generate({ model: 'tiny', prompt: '', keep_alive: 0 })
     const alone = await cluster.start('alone', { holds: true })
+    const expected = await alone.client.generate({ ...body, stream: false })
+    const [child] = alone.engineChildren() as [number]
+    process.kill(child, 'SIGSTOP')
     const answer = LineStream.post(alone, '/api/generate', body)
-    const [, child] = await eventually('it starts its engine', () => childOf([alone]))
+    await eventually('it waits for its first token', () => busyOne([alone]))
     process.kill(child, 'SIGKILL')
     const stream = await answer
     expect(stream.status).toBe(200)

@@ -46,6 +46,8 @@ export interface SiteInit {
   readonly join?: readonly NodeId[]
   readonly models?: readonly HeldModel[]
   readonly sim?: SimOptions
+  /** Default: one that remembers everything. */
+  readonly journal?: MemoryJournal
 }
 
 /** One request as its client sees it. */
@@ -64,7 +66,7 @@ export class Site {
   readonly node: NodeId
   readonly runtime: Runtime
   readonly responses = new Responses()
-  readonly journal = new MemoryJournal()
+  readonly journal: MemoryJournal
   /** What is on the disk. */
   models: readonly HeldModel[]
   /** What the health checks of this node found. */
@@ -83,6 +85,7 @@ export class Site {
     this.node = node
     this.#init = init
     this.models = init.models ?? []
+    this.journal = init.journal ?? new MemoryJournal()
     this.runtime = new Runtime(node, lan.world)
     this.#startedMs = lan.world.monotonicMs()
     const { world } = lan
@@ -102,6 +105,7 @@ export class Site {
   #tree(): Spec {
     const serve = createServe({
       engines: this.#engines,
+      clock: this.#lan.world,
       tell: (to, message) => void this.runtime.tell(to, message),
       acquire: (request) => this.#acquire(request),
     })

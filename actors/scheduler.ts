@@ -10,7 +10,8 @@ import { type AnyActorLogic, assign, machineOptions, setup } from '../src/runtim
 import type { ActorDown } from '../src/runtime/watches.ts'
 import { type Placement, type Strategy, unsaturated } from './placement.ts'
 import type { Refusal, TaskInput } from './task.ts'
-import { TaskTable } from './task-table.ts'
+import type { TaskJournal } from './task-journal.ts'
+import { type TaskEntry, TaskTable } from './task-table.ts'
 import {
   absenceOf,
   absentHolders,
@@ -26,7 +27,7 @@ import {
 const unknownWindow = 8
 /** For each slot one request that runs and two that wait there: the worker never idles between two of ours. */
 const windowPerSlot = 3
-/** Stands for the node of a task that is being told that there is none. */
+/** Stands for the node of a task that is being told that there is none, or no place to wait. */
 const nowhere = ''
 /** Busy holders are asked again this often: other entry nodes' requests end without our hearing it. */
 const retryMs = 100
@@ -35,6 +36,7 @@ export interface SchedulerInput {
   readonly node: NodeId
   /** The task machine with its attempt. */
   readonly task: AnyActorLogic
+  readonly journal: TaskJournal
   readonly strategy: Strategy
   /** What a loaded engine of this node is doing now. */
   readonly loadOf: (digest: string) => WorkerLoad | undefined
@@ -141,7 +143,7 @@ function unresolved({ view }: SchedulerContext, model: string): SubmitAnswer {
 
 /** Admits one request: a task under the supervisor `tasks`, placed or queued; or the reason why not. */
 function admit(context: SchedulerContext, submitted: SubmittedTask, system: object): SubmitAnswer {
-  const { spawn, watch, local, random, monotonicMs } = here(system)
+  const { spawn, watch, local, random, monotonicMs, wallMs } = here(system)
   const resolved = resolveModel(context.view, submitted.model)
   if (resolved === undefined) return unresolved(context, submitted.model)
   const { digest } = resolved.model
@@ -151,10 +153,19 @@ function admit(context: SchedulerContext, submitted: SubmittedTask, system: obje
     return refusal('busy', `${queued} requests wait for ${submitted.model} already`)
   }
   const { id, priority, limitMs } = submitted
-  const input: TaskInput = { request: requestOf(submitted, digest), plan, limitMs }
   const task = `${local('node/tasks')}/${id}`
+  // A task may end while it starts, so it is written down and entered before.
+  context.journal.accepted({ id, model: submitted.model, digest, atMs: wallMs() })
   context.tasks.add({ task, id, digest, priority, deadlineMs: monotonicMs() + limitMs, node: plan[0]?.node })
-  spawn({ id, logic: context.task, input, restart: 'temporary', mailboxCapacity: 64 }, local('node/tasks'))
+  const input: TaskInput = { request: requestOf(submitted, digest), plan, limitMs }
+  try {
+    spawn({ id, logic: context.task, input, restart: 'temporary', mailboxCapacity: 64 }, local('node/tasks'))
+  } catch {
+    // The supervisor of the tasks is being restarted: there is no room under it for a moment.
+    context.tasks.remove(task)
+    context.journal.ended(id, { status: 'failed', code: 'busy', atMs: wallMs() })
+    return refusal('busy', 'the tasks of this node are being restarted')
+  }
   watch(task)
   return { type: 'task.accepted', task }
 }
@@ -169,6 +180,16 @@ function drainQueue(context: SchedulerContext, digest: string, system: object): 
     context.tasks.move(next.task, plan[0]?.node ?? nowhere)
     tell(next.task, { type: 'task.place', plan })
   }
+}
+
+/** Takes a task back into its model's queue. That never outgrows its limit: who would be served last gives way. */
+function requeue({ tasks, maxQueue }: SchedulerContext, task: Ref, system: object): void {
+  tasks.move(task, undefined)
+  const digest = tasks.get(task)?.digest
+  if (digest === undefined || tasks.queued(digest) <= maxQueue) return
+  const last = tasks.last(digest) as TaskEntry
+  tasks.move(last.task, nowhere)
+  here(system).tell(last.task, { type: 'task.crowded', queued: tasks.queued(digest) })
 }
 
 export const schedulerMachine = setup({
@@ -189,14 +210,15 @@ export const schedulerMachine = setup({
     noteDispatched: ({ context, event }) => {
       if (event.type === 'task.dispatched') context.tasks.move(event.task, event.node)
     },
-    requeue: ({ context, event }) => {
-      if (event.type === 'task.unplaced') context.tasks.move(event.task, undefined)
+    requeue: ({ context, event, system }) => {
+      if (event.type === 'task.unplaced') requeue(context, event.task, system)
     },
     release: ({ context, event, system }) => {
       if (event.type !== 'actor.down') return
       const entry = context.tasks.remove(event.ref)
-      if (entry === undefined) return
-      if (entry.node !== undefined) noteEnd(context, entry.node, entry.digest)
+      // Who ends while it waits makes no room anywhere.
+      if (entry?.node === undefined || entry.node === nowhere) return
+      noteEnd(context, entry.node, entry.digest)
       drainQueue(context, entry.digest, system)
     },
     drainQueues: ({ context, system }) => {

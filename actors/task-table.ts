@@ -83,6 +83,11 @@ export class TaskTable {
     return this.#queues.get(digest)?.[0]
   }
 
+  /** The waiting task of a model whose turn comes last. */
+  last(digest: string): TaskEntry | undefined {
+    return this.#queues.get(digest)?.at(-1)
+  }
+
   #enqueue(entry: TaskEntry): void {
     const queue = this.#queues.get(entry.digest)
     if (queue === undefined) {

@@ -43,6 +43,8 @@ export type AttemptEvent =
 type TaskEvent =
   | AttemptEvent
   | { readonly type: 'task.place'; readonly plan: readonly Placement[] }
+  /** The queue has no place for it any more. */
+  | { readonly type: 'task.crowded'; readonly queued: number }
   | { readonly type: 'client.gone' }
 
 interface TaskContext extends TaskInput {
@@ -50,6 +52,8 @@ interface TaskContext extends TaskInput {
   readonly tried: number
   readonly refusals: readonly Refusal[]
   readonly failure: TaskFailure | undefined
+  /** How often all of a plan were tried and one of them was lost. */
+  readonly setbacks: number
   readonly status: TaskOutput['status'] | undefined
 }
 
@@ -59,6 +63,12 @@ export interface TaskOutput {
   readonly node: NodeId | undefined
   readonly code?: string
 }
+
+/** Lost on the way, not refused: the engine or its node may be back in a moment. */
+const passingCodes: ReadonlySet<string> = new Set(['engine-crashed', 'link-lost', 'stalled'])
+
+/** Setbacks that a request may wait out: one that ends every engine that it meets must not do so for ever. */
+const maxSetbacks = 2
 
 /** Wrong everywhere: another holder would say the same. */
 const finalCodes: ReadonlySet<string> = new Set(['invalid-request', 'context-exceeded', 'deadline'])
@@ -93,6 +103,14 @@ function endFrame({ failure, refusals }: TaskContext): InferFrame {
 
 const cancelled: InferFrame = { kind: 'failed', code: 'cancelled', message: 'request canceled' }
 
+const noLoad: WorkerLoad = { active: 0, waiting: 0, slots: 0 }
+
+/** Nobody failed, and somebody was only busy; or who could have served it was lost before the first token. */
+function isWorthWaiting({ plan, failure, refusals, setbacks }: TaskContext): boolean {
+  if (failure === undefined) return refusals.some(({ reason }) => reason === 'busy')
+  return plan.length > 0 && passingCodes.has(failure.code) && setbacks < maxSetbacks
+}
+
 const deadlineFailure = (context: TaskContext): TaskFailure => ({
   code: 'deadline',
   message: `${context.request.model}: no answer within ${context.limitMs} ms`,
@@ -108,9 +126,21 @@ export const taskMachine = setup({
     /** Provided: the last frame of the response. */
     respond: (_, _end: { id: string; frame: InferFrame }) => {},
     takeNext: assign({ tried: ({ context }) => context.tried + 1 }),
-    takePlan: assign(({ event }) =>
-      event.type === 'task.place' ? { plan: event.plan, tried: 0, refusals: [], failure: undefined } : {},
-    ),
+    /** A new plan is a new beginning; where nobody is left to try, the last failure is still the reason. */
+    takePlan: assign(({ context, event }) => {
+      if (event.type !== 'task.place') return {}
+      const { plan } = event
+      return { plan, tried: 0, refusals: [], failure: plan.length === 0 ? context.failure : undefined }
+    }),
+    noteSetback: assign({
+      setbacks: ({ context }) => (context.failure === undefined ? context.setbacks : context.setbacks + 1),
+    }),
+    noteCrowded: assign(({ context, event }) => {
+      if (event.type !== 'task.crowded') return {}
+      const message = `${event.queued} requests wait for ${context.request.model} already`
+      const refusal: Refusal = { node: '', reason: 'busy', message, load: noLoad }
+      return { failure: { code: 'busy', message }, refusals: [refusal] }
+    }),
     noteRefusal: assign({
       refusals: ({ context, event }) =>
         event.type === 'attempt.refused' ? [...context.refusals, event] : context.refusals,
@@ -128,35 +158,46 @@ export const taskMachine = setup({
   guards: {
     hasNext: ({ context }) => context.tried < context.plan.length,
     hasPlan: ({ context }) => context.plan.length > 0,
-    /** Nobody failed, and somebody was only busy: worth waiting for. */
-    isWorthWaiting: ({ context }) =>
-      context.failure === undefined && context.refusals.some(({ reason }) => reason === 'busy'),
+    isWorthWaiting: ({ context }) => isWorthWaiting(context),
     isFinal: ({ event }) => event.type === 'attempt.failed' && finalCodes.has(event.failure.code),
   },
   delays: { limit: ({ context }) => context.limitMs },
 }).createMachine({
   id: 'task',
   options: machineOptions,
-  context: ({ input }) => ({ ...input, tried: 0, refusals: [], failure: undefined, status: undefined }),
+  context: ({ input }) => ({
+    ...input,
+    tried: 0,
+    refusals: [],
+    failure: undefined,
+    setbacks: 0,
+    status: undefined,
+  }),
   initial: 'queued',
   on: { 'client.gone': '.cancelled' },
   after: { limit: { target: '.failed', actions: 'noteDeadline' } },
   states: {
     queued: {
       always: { guard: 'hasPlan', target: 'placed' },
-      on: { 'task.place': { target: 'placed', actions: 'takePlan' } },
+      on: {
+        'task.place': { target: 'placed', actions: 'takePlan' },
+        'task.crowded': { target: 'failed', actions: 'noteCrowded' },
+      },
     },
     placed: {
       always: [
         { guard: 'hasNext', target: 'attempting', actions: 'takeNext' },
-        { guard: 'isWorthWaiting', target: 'waiting' },
+        { guard: 'isWorthWaiting', target: 'waiting', actions: 'noteSetback' },
         { target: 'failed', actions: 'noteVerdict' },
       ],
     },
-    /** All were busy: back in the queue until the scheduler sees room. */
+    /** All were busy or lost: back in the queue until the scheduler sees room. */
     waiting: {
       entry: { type: 'tellScheduler', params: { type: 'task.unplaced' } },
-      on: { 'task.place': { target: 'placed', actions: 'takePlan' } },
+      on: {
+        'task.place': { target: 'placed', actions: 'takePlan' },
+        'task.crowded': { target: 'failed', actions: 'noteCrowded' },
+      },
     },
     attempting: {
       invoke: {

@@ -1,21 +1,9 @@
-/** How what a node has accepted ends when the one that should end it cannot: a task that crashes, a node that leaves. */
-import { pathOf, refOf } from '../protocols/ref.ts'
-import type { Responses } from './http/responses.ts'
+/** How a node leaves: what it has accepted ends first. */
+import { refOf } from '../protocols/ref.ts'
 import type { Runtime } from './runtime/runtime.ts'
 
-const tasksPath = 'node/tasks/'
 /** Writing the last line of every answer that is cut off. */
 const cutOffMs = 1000
-
-/** A task that is stopped or crashes cannot end its response itself. */
-export function endAbandoned(runtime: Runtime, responses: Responses): void {
-  runtime.facts.observe(['exited'], ({ ref, exit }) => {
-    const path = pathOf(ref)
-    if (exit.kind === 'normal' || !path.startsWith(tasksPath)) return
-    const reason = exit.kind === 'crash' ? exit.failure.message : 'this node is stopping'
-    responses.end(path.slice(tasksPath.length), { kind: 'failed', code: 'internal', message: reason })
-  })
-}
 
 /** No new work; what runs here, for whomever, may finish within `drainMs`; then the tree stops in reverse order of its start. */
 export async function leave(runtime: Runtime, drainMs: number): Promise<void> {

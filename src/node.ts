@@ -4,11 +4,12 @@ import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
+import type { TaskJournal } from '../actors/task-journal.ts'
 import { tree } from '../actors/tree.ts'
 import { displayName, parseModelName } from '../protocols/model-name.ts'
 import { refOf } from '../protocols/ref.ts'
 import type { Config } from './config.ts'
-import { endAbandoned, leave } from './ending.ts'
+import { leave } from './ending.ts'
 import { createDriver } from './engine/drivers.ts'
 import { OllamaCatalog } from './engine/ollama/catalog.ts'
 import { OllamaClient } from './engine/ollama/client.ts'
@@ -30,28 +31,34 @@ import { type DataFolder, openDataFolder } from './store/data-folder.ts'
 import { type HealthHistory, openHealthHistory } from './store/health-history.ts'
 import { beginLife } from './store/life.ts'
 import { removeRunFile, writeRunFile } from './store/run-file.ts'
+import { openTaskJournal } from './store/task-journal.ts'
 import { version } from './version.ts'
 
 /** Bytes of the token that lets the command line administer this node. */
 const tokenBytes = 24
 
-/** What is open beside the tree and closed after it. */
+/** What is open beside the tree; `closers` closes it after the tree, the last first. */
 interface Open {
   readonly folder: DataFolder
   readonly history: HealthHistory
+  readonly journal: TaskJournal
   readonly catalog: Catalog
+  readonly closers: DisposableStack
 }
 
 export const startNode: StartNode = async (config, log) => {
-  const folder = await openDataFolder(config.data)
-  let history: HealthHistory | undefined
+  const closers = new DisposableStack()
+  const onError = (error: Error) => log.warn({ err: error }, 'records are not on the disk')
   try {
-    const onError = (error: Error) => log.warn({ err: error }, 'a health check was not recorded')
-    history = openHealthHistory(join(folder.path, 'health.sqlite'), onError)
-    return await run(config, log, { folder, history, catalog: await catalogOf(config) })
+    const folder = closers.adopt(await openDataFolder(config.data), (open) => open.release())
+    const at = (name: string) => join(folder.path, name)
+    const history = closers.adopt(openHealthHistory(at('health.sqlite'), onError), (open) => open.close())
+    const journal = closers.adopt(openTaskJournal(at('tasks.sqlite'), Date.now(), onError), (open) => open.close())
+    if (journal.cutOff > 0)
+      log.warn({ requests: journal.cutOff }, 'the previous run was cut off in the middle of requests')
+    return await run(config, log, { folder, history, journal, catalog: await catalogOf(config), closers })
   } catch (error) {
-    history?.close()
-    folder.release()
+    closers.dispose()
     throw error
   }
 }
@@ -64,7 +71,6 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
   const root = refOf(runtime.node, 'node')
   const responses = new Responses()
   logFacts(runtime, log)
-  endAbandoned(runtime, responses)
   const failed = new Promise<Error>((resolve) => {
     runtime.facts.observe(['escalated'], ({ exit }) => {
       resolve(new Error(exit.kind === 'crash' ? exit.failure.message : `the root ended: ${exit.kind}`))
@@ -168,11 +174,10 @@ async function firstScan(runtime: Runtime): Promise<void> {
 }
 
 /** No new work; what runs here, for whomever, may finish; then everything stops in reverse order of its start. */
-async function stop(runtime: Runtime, config: Config, { folder, history }: Open): Promise<void> {
+async function stop(runtime: Runtime, config: Config, { folder, closers }: Open): Promise<void> {
   await leave(runtime, config.drainMs)
-  history.close()
   await removeRunFile(folder.path)
-  folder.release()
+  closers.dispose()
 }
 
 function apiOf({ address: { host, port } }: Listener): string {

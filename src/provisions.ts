@@ -16,6 +16,7 @@ import { proberMachine } from '../actors/prober.ts'
 import { reporterMachine } from '../actors/reporter.ts'
 import { schedulerMachine } from '../actors/scheduler.ts'
 import { taskMachine } from '../actors/task.ts'
+import { recordEnds, type TaskJournal } from '../actors/task-journal.ts'
 import { joinerPath, type TreeInit } from '../actors/tree.ts'
 import { type AcquireRefusal, workerMachine } from '../actors/worker.ts'
 import type { InferFrame, InferRequest, InferStream } from '../protocols/infer.ts'
@@ -51,6 +52,7 @@ export interface ProvisionsInit {
   readonly runtime: Runtime
   readonly catalog: ModelCatalog
   readonly history: Pick<HealthHistory, 'record'>
+  readonly journal: TaskJournal
   readonly responses: Responses
   readonly startedMs: number
   readonly driver: Driver
@@ -60,10 +62,11 @@ export interface ProvisionsInit {
   readonly listener: AnyActorLogic
 }
 
-/** The tree of a node, ready to be started. */
+/** The tree of a node, ready to be started; whatever ends a task of it is recorded. */
 export function provisions(init: ProvisionsInit): TreeInit {
-  const { config, log, runtime, catalog, startedMs } = init
+  const { config, log, runtime, catalog, journal, responses, startedMs } = init
   const { node } = runtime
+  recordEnds(runtime, journal, (id, frame) => responses.end(id, frame))
   let host: Host | undefined
   const engines = enginesOf(init)
   const serve = createServe({
@@ -114,6 +117,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
       logic: schedulerMachine,
       input: {
         node,
+        journal,
         strategy: leastConnections,
         loadOf: (digest) => engines.loadOf(digest),
         maxQueue: config.maxQueue,

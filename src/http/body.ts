@@ -1,4 +1,4 @@
-/** Reads a request's body with a limit on its size and on the time it takes. */
+/** Reads a request's body with a limit on its size, on the time it takes, and on what all of them hold together. */
 import type { IncomingMessage } from 'node:http'
 import { maxInferRequestBytes } from '../../protocols/infer-request.ts'
 import { ApiError } from './errors.ts'
@@ -9,8 +9,36 @@ const maxBodyBytes = maxInferRequestBytes
 /** A body must be complete by then: the largest at 2 Mbit/s. A slower sender only holds a socket. */
 const maxBodyMs = 120_000
 
-/** The whole body. Rejects with ApiError `body-too-large`, `body-timeout`, or `cancelled` when the client goes. */
-export function readBody(request: IncomingMessage): Promise<Buffer> {
+/**
+ * Bytes of all bodies that are being read, or whose requests wait or are being answered: they stay in memory until then.
+ * What was parsed of them takes about as much again.
+ */
+export class BodyBudget {
+  readonly #maxBytes: number
+  readonly #held = new Map<IncomingMessage, number>()
+  #usedBytes = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** False: there is no room for these. */
+  take(request: IncomingMessage, bytes: number): boolean {
+    if (this.#usedBytes + bytes > this.#maxBytes) return false
+    this.#usedBytes += bytes
+    this.#held.set(request, (this.#held.get(request) ?? 0) + bytes)
+    return true
+  }
+
+  /** The request has been answered, or its client has gone. */
+  release(request: IncomingMessage): void {
+    this.#usedBytes -= this.#held.get(request) ?? 0
+    this.#held.delete(request)
+  }
+}
+
+/** The whole body. Rejects with ApiError `body-too-large`, `body-timeout`, `busy`, or `cancelled` when the client goes. */
+export function readBody(request: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
@@ -20,16 +48,18 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
     }, maxBodyMs)
     const take = (chunk: Buffer) => {
       bytes += chunk.length
-      if (bytes <= maxBodyBytes) chunks.push(chunk)
-      else tooLarge()
+      if (bytes > maxBodyBytes) refuse(tooLarge())
+      else if (budget.take(request, chunk.length)) chunks.push(chunk)
+      else refuse(new ApiError('busy'))
     }
     // The rest is read and dropped, so that the client comes to read the answer; the timer bounds that as well.
-    const tooLarge = () => {
+    const refuse = (error: ApiError) => {
       bytes = Number.POSITIVE_INFINITY
       chunks.length = 0
+      budget.release(request)
       request.off('data', take)
       request.resume()
-      reject(new ApiError('body-too-large', `the request's body is larger than ${maxBodyBytes} bytes`))
+      reject(error)
     }
     request.on('data', take)
     request.once('end', () => resolve(Buffer.concat(chunks)))
@@ -38,6 +68,8 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
       clearTimeout(timer)
       if (!request.complete) reject(new ApiError('cancelled'))
     })
-    if (Number(request.headers['content-length']) > maxBodyBytes) tooLarge()
+    if (Number(request.headers['content-length']) > maxBodyBytes) refuse(tooLarge())
   })
 }
+
+const tooLarge = () => new ApiError('body-too-large', `the request's body is larger than ${maxBodyBytes} bytes`)

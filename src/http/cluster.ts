@@ -13,7 +13,7 @@ import { refOf } from '../../protocols/ref.ts'
 import type { HeldModel } from '../../protocols/report.ts'
 import { AskError } from '../runtime/asks.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { ApiError } from './errors.ts'
+import { ApiError, type ErrorCode } from './errors.ts'
 import type { Responses } from './responses.ts'
 import type { Answer, LoadedRow, NewRequest } from './services.ts'
 
@@ -25,6 +25,9 @@ const remoteAnswerMs = 10_000
 const maxShowLength = 128 * 1024 * 1024
 /** Longest life of a request that names no deadline. */
 const maxRequestMs = 24 * 60 * 60 * 1000
+
+/** What an ask that was not answered means to a client, where it is more than a defect of this node. */
+const askRefusals: Partial<Record<AskError['reason'], ErrorCode>> = { full: 'busy', unreachable: 'link-lost' }
 
 export interface ClusterInit {
   readonly runtime: Runtime
@@ -63,9 +66,8 @@ export class Cluster {
       return await this.#runtime.ask(to, message, timeoutMs)
     } catch (error) {
       if (!(error instanceof AskError)) throw error
-      throw new ApiError('internal', `${to.slice(to.indexOf('/') + 1)} did not answer (${error.reason}): try again`, {
-        cause: error,
-      })
+      const message = `${to.slice(to.indexOf('/') + 1)} did not answer (${error.reason}): try again`
+      throw new ApiError(askRefusals[error.reason] ?? 'internal', message, { cause: error })
     }
   }
 

@@ -2,6 +2,7 @@
 import { Server as NetServer, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { accountRoutes } from './account.ts'
+import { BodyBudget } from './body.ts'
 import { chatRoute } from './chat.ts'
 import { embeddingRoutes } from './embeddings.ts'
 import { ApiError } from './errors.ts'
@@ -19,6 +20,17 @@ export interface ListenerInit {
   readonly port: number
   readonly services: ApiServices
   readonly log: HttpLog
+  /** Default: those below. */
+  readonly limits?: Partial<ListenerLimits>
+}
+
+export interface ListenerLimits {
+  /** Connections that are served at once. */
+  readonly maxConnections: number
+  /** JSON bodies of all requests that are being read or answered. */
+  readonly maxBodiesBytes: number
+  /** A client that takes nothing of its answer for this long is taken for gone. */
+  readonly maxStallMs: number
 }
 
 export interface Listener {
@@ -58,15 +70,26 @@ const listenCodes: Readonly<Record<string, ListenError['code']>> = {
   ENOTFOUND: 'no-such-address',
 }
 
-/** Connections at once; each costs a file descriptor, of which a process commonly has at least twice as many. */
-const maxConnections = 10_000
+const defaultLimits: ListenerLimits = {
+  // Each costs a file descriptor, of which a process commonly has at least twice as many.
+  maxConnections: 10_000,
+  // Eight of the largest, or half a mebibyte for each request of a full queue.
+  maxBodiesBytes: 256 * 1024 * 1024,
+  // Its answer holds a slot of an engine, and what waits for it holds memory.
+  maxStallMs: 5 * 60_000,
+}
+
+/** Connections beyond the limit that are told so; more are closed without a word. */
+const maxSurplusConnections = 256
 
 /** Starts listening. Rejects with a ListenError. */
-export async function startListener({ host, port, services, log }: ListenerInit): Promise<Listener> {
-  const app = Fastify(wireOptions)
+export async function startListener(init: ListenerInit): Promise<Listener> {
+  const { host, port, services, log } = init
+  const limits = { ...defaultLimits, ...init.limits }
+  const app = Fastify({ ...wireOptions, connectionTimeout: limits.maxStallMs })
   const draining = new AbortController()
-  const connections = trackConnections(app, draining.signal)
-  installWire(app, log)
+  const connections = trackConnections(app, draining.signal, limits.maxConnections)
+  installWire(app, log, new BodyBudget(limits.maxBodiesBytes))
   originGuard(app, host)
   rootRoutes(app)
   accountRoutes(app)
@@ -76,7 +99,7 @@ export async function startListener({ host, port, services, log }: ListenerInit)
   embeddingRoutes(app, services)
   operationsRoutesFor(app, services, draining.signal)
   await app.ready()
-  app.server.maxConnections = maxConnections
+  app.server.maxConnections = limits.maxConnections + maxSurplusConnections
   const address = await listen(app, host, port)
   // Such as no file descriptor left for a connection: the others go on.
   app.server.on('error', (error) => log.error({ err: error }, 'a connection could not be accepted'))
@@ -113,12 +136,20 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   return { host, port: typeof address === 'object' && address !== null ? address.port : port }
 }
 
-/** Knows which connections have a response under way, so that a drain can close the others at once. */
-function trackConnections(app: FastifyInstance, draining: AbortSignal) {
+/**
+ * Knows which connections have a response under way, so that a drain can close the others at once, and so that only a
+ * client that keeps what was written for it from leaving counts as silent: one that waits for its first token does not.
+ */
+function trackConnections(app: FastifyInstance, draining: AbortSignal, maxConnections: number) {
   const busy = new Map<Socket, number>()
+  const surplus = new WeakSet<Socket>()
   app.server.on('connection', (socket) => {
+    if (busy.size >= maxConnections) surplus.add(socket)
     busy.set(socket, 0)
     socket.once('close', () => busy.delete(socket))
+  })
+  app.server.on('timeout', (socket) => {
+    if (busy.get(socket) === 0 || socket.writableLength > 0) socket.destroy()
   })
   app.addHook('onRequest', (request, reply, next) => {
     const { socket } = request.raw
@@ -128,9 +159,9 @@ function trackConnections(app: FastifyInstance, draining: AbortSignal) {
       if (busy.has(socket)) busy.set(socket, left)
       if (draining.aborted && left === 0) socket.destroySoon()
     })
-    if (!draining.aborted) return next()
+    if (!draining.aborted && !surplus.has(socket)) return next()
     reply.header('connection', 'close')
-    next(new ApiError('draining'))
+    next(new ApiError(draining.aborted ? 'draining' : 'busy'))
   })
   return {
     closeIdle: () => {

@@ -10,9 +10,6 @@ import { sendError } from './wire.ts'
 
 const linesType = 'application/x-ndjson'
 
-/** A client that takes nothing for this long is taken for gone: its answer holds a slot of an engine. */
-const maxStallMs = 5 * 60_000
-
 /** How an endpoint writes its lines. They end with a newline. */
 export interface LineWriter {
   /** A line for what a frame adds to the answer. `createdAt` is RFC 3339. */
@@ -66,13 +63,11 @@ export function errorLine(error: ApiError, endpoint: Endpoint): string {
   return `${JSON.stringify({ error: error.on(endpoint).words })}\n`
 }
 
-/** Resolves when the client has taken what was written or is gone; ends a client that takes nothing for too long. */
+/** Resolves when the client has taken what was written, or is gone: one that takes nothing is cut off by the listener. */
 export async function drained(response: ServerResponse): Promise<void> {
   if (response.destroyed || !response.writableNeedDrain) return
   await new Promise<void>((resolve) => {
-    const stalled = setTimeout(() => response.destroy(), maxStallMs)
     const finish = () => {
-      clearTimeout(stalled)
       response.off('drain', finish)
       response.off('close', finish)
       resolve()

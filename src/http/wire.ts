@@ -5,7 +5,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { readBody } from './body.ts'
+import { type BodyBudget, readBody } from './body.ts'
 import { ApiError, type Endpoint } from './errors.ts'
 import { firstJsonValue } from './json-text.ts'
 
@@ -53,12 +53,12 @@ export const wireOptions = {
 } satisfies FastifyHttpOptions<Server>
 
 /** Prepares an instance made with `wireOptions`; call it before any route is added. */
-export function installWire(app: FastifyInstance, log: HttpLog): void {
+export function installWire(app: FastifyInstance, log: HttpLog, bodies: BodyBudget): void {
   const methods = collectMethods(app)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (request, payload, done) => {
     if (request.is404 || request.routeOptions.config.rawBody === true) return done(null, payload)
-    readBody(request.raw)
+    readBody(request.raw, bodies)
       .then((bytes) => firstJsonValue(bytes.toString('utf8')))
       .then(
         (body) => done(null, body),
@@ -66,7 +66,8 @@ export function installWire(app: FastifyInstance, log: HttpLog): void {
       )
   })
   // Whatever the client calls it, it is read the same; and fastify refuses types that it cannot parse.
-  app.addHook('onRequest', (request, _reply, next) => {
+  app.addHook('onRequest', (request, reply, next) => {
+    reply.raw.once('close', () => bodies.release(request.raw))
     delete request.raw.headers['content-type']
     next()
   })

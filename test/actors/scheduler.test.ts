@@ -27,6 +27,17 @@ describe('admission', () => {
     expect(office.attempt(id).request.digest).toMatch(/^0+a$/)
   })
 
+  it('is written down before it is answered, and a refusal is not', async () => {
+    const office = new Office()
+    const { id } = office.submit({ model: 'M' })
+    office.submit({ model: 'other' })
+    await office.settle()
+    expect([...office.journal.tasks.values()]).toEqual([
+      { id, model: 'M', digest: digestA, atMs: expect.any(Number) as number },
+    ])
+    expect(office.journal.open).toEqual([id])
+  })
+
   it('refuses a model that nobody holds', async () => {
     const office = new Office()
     const { answer } = office.submit({ model: 'other' })
@@ -157,6 +168,59 @@ describe('the queue', () => {
     expect(await office.load()).toEqual({ active: 0, queued: 0 })
   })
 
+  it.each(['engine-crashed', 'link-lost', 'stalled'] as const)(
+    'takes back a request that its only holder lost before the first token (%s), for the engine that is started again',
+    async (code) => {
+      const office = new Office()
+      const id = await office.admit()
+      office.attempt(id).fails(code)
+      await office.settle()
+      expect(office.stateOf(id)).toBe('waiting')
+      await office.world.run(200)
+      office.attempt(id).starts()
+      office.attempt(id).completes()
+      await office.settle()
+      expect(office.ends.get(id)).toMatchObject([{ kind: 'done' }])
+      expect(office.attempts).toHaveLength(2)
+    },
+  )
+
+  it('takes back a request that ends every engine only twice', async () => {
+    const office = new Office({ holders: ['a', 'b'] })
+    const id = await office.admit()
+    for (let round = 0; office.ends.get(id) === undefined && round < 20; round++) {
+      for (const attempt of office.running(id)) attempt.fails('engine-crashed')
+      await office.world.run(200)
+    }
+    expect(office.attempts).toHaveLength(6)
+    expect(office.ends.get(id)).toMatchObject([{ kind: 'failed', code: 'engine-crashed' }])
+  })
+
+  it('says why the last attempt failed when no holder comes back', async () => {
+    const office = new Office()
+    const id = await office.admit()
+    office.attempt(id).fails('link-lost')
+    await office.settle()
+    office.seeHolders([])
+    await office.settle()
+    expect(office.ends.get(id)).toMatchObject([{ kind: 'failed', code: 'link-lost', message: 'a: link-lost' }])
+  })
+
+  it('does not outgrow its limit with what comes back: who would be served last is refused', async () => {
+    const office = new Office({ maxQueue: 3 })
+    const first = await fill(office, unknownWindow)
+    const queued = [...(await fill(office, 2)), await office.admit({ priority: -1 })]
+    for (const id of first.slice(0, 2)) office.attempt(id).isRefused('busy')
+    await office.settle()
+    expect(await office.load()).toEqual({ active: unknownWindow - 2, queued: 3 })
+    for (const id of queued.slice(1)) {
+      expect(office.ends.get(id)).toMatchObject([{ kind: 'refused', reason: 'busy' }])
+      expect(office.journal.endsOf(id)).toMatchObject([{ status: 'failed', code: 'busy' }])
+    }
+    expect(office.stateOf(first[0] as string)).toBe('waiting')
+    expect(office.stateOf(queued[0] as string)).toBe('queued')
+  })
+
   it('asks busy holders again ten times a second, not in a loop', async () => {
     const office = new Office()
     const id = await office.admit()
@@ -243,6 +307,7 @@ describe('the book', () => {
           else if (kind === 'go') office.clientGoes(`t${which}`)
           else if (kind === 'view') office.seeHolders([[], ['a'], ['b'], ['a', 'b']][which % 4] as string[], 1)
           await office.world.run(ms)
+          expect((await office.load()).queued).toBeLessThanOrEqual(4)
         }
         await office.world.run(3000)
         admitted += accepted.size
@@ -250,6 +315,8 @@ describe('the book', () => {
         expect(office.running()).toEqual([])
         expect(new Set(office.ends.keys())).toEqual(accepted)
         for (const [id, frames] of office.ends) expect(frames, id).toHaveLength(1)
+        expect(new Set(office.journal.tasks.keys())).toEqual(accepted)
+        for (const id of accepted) expect(office.journal.endsOf(id), id).toHaveLength(1)
       }),
       { numRuns: 60 },
     )
@@ -265,7 +332,10 @@ describe('a scheduler that crashed', () => {
     office.runtime.tell('a/node/scheduler', poison())
     await office.world.run(100)
     expect(office.membership.heard.map(({ type }) => type)).toContain('view.describe')
-    for (const id of ids) expect(office.ends.get(id)).toHaveLength(1)
+    for (const id of ids) {
+      expect(office.ends.get(id)).toHaveLength(1)
+      expect(office.journal.endsOf(id)).toMatchObject([{ status: 'failed', code: 'stopped' }])
+    }
     expect(office.running()).toEqual([])
     expect(await office.load()).toEqual({ active: 0, queued: 0 })
     office.seeHolders(['a'], 1)

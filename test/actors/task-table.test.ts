@@ -74,6 +74,7 @@ function expectSame(table: TaskTable, model: Model): void {
   for (const digest of digests) {
     expect(table.queued(digest)).toBe(model.queue(digest).length)
     expect(table.next(digest)?.task).toBe(model.queue(digest)[0])
+    expect(table.last(digest)?.task).toBe(model.queue(digest).at(-1))
     expect(table.queuedDigests().includes(digest)).toBe(model.queue(digest).length > 0)
   }
 }

@@ -88,10 +88,10 @@ describe('a request', () => {
   it('that all holders fail ends with the last failure', async () => {
     const office = new Office()
     const id = await office.run(['a', 'b'])
+    office.attempt(id).fails('engine-crashed')
     office.attempt(id).fails('load-failed')
-    office.attempt(id).fails('link-lost')
     await office.settle()
-    expect(office.ends.get(id)).toMatchObject([{ kind: 'failed', code: 'link-lost', message: 'b: link-lost' }])
+    expect(office.ends.get(id)).toMatchObject([{ kind: 'failed', code: 'load-failed', message: 'b: load-failed' }])
   })
 
   it('that all holders refuse ends as refused, with the reason of the first', async () => {
@@ -136,6 +136,28 @@ describe('a request', () => {
     const id = await office.run([], 2000)
     await office.world.run(2100)
     expect(office.ends.get(id)).toMatchObject(failed('deadline'))
+  })
+
+  it('tells of each end exactly once, with who was the last to be asked', async () => {
+    const office = new Office()
+    const done = await office.run(['a'])
+    const failed = await office.run(['a', 'b'])
+    const gone = await office.run([])
+    const crashed = await office.run(['explosive'])
+    office.attempt(done).completes()
+    office.attempt(failed).isRefused('draining')
+    office.attempt(failed).fails('invalid-request')
+    office.clientGoes(gone)
+    await office.settle()
+    const stopped = await office.run(['a'])
+    void office.runtime.stop('a/node')
+    await office.world.run(50)
+    expect(office.journal.endsOf(done)).toMatchObject([{ status: 'completed', worker: 'a' }])
+    expect(office.journal.endsOf(failed)).toMatchObject([{ status: 'failed', code: 'invalid-request', worker: 'b' }])
+    expect(office.journal.endsOf(gone)).toMatchObject([{ status: 'cancelled' }])
+    expect(office.journal.endsOf(crashed)).toMatchObject([{ status: 'failed', code: 'crashed' }])
+    expect(office.journal.endsOf(stopped)).toMatchObject([{ status: 'failed', code: 'stopped' }])
+    expect(office.journal.ends).toHaveLength(5)
   })
 
   it.each(['queued', 'dispatched', 'streaming', 'waiting'])(

@@ -120,6 +120,19 @@ it('a request under way when its scheduler crashes is ended, not forgotten', asy
   expect(request.frames.at(-1)).toMatchObject({ kind: 'failed', code: 'internal' })
 })
 
+it('a request that comes while the supervisor of the tasks is restarted is refused as busy, and nothing stays open', async () => {
+  const { world, a } = await pair()
+  crash(a, 'tasks')
+  await world.run(1)
+  const request = a.submit()
+  await world.run(1)
+  expect(request.refused).toBe('busy')
+  expect(a.journal.endsOf(request.id)).toMatchObject([{ status: 'failed', code: 'busy' }])
+  await world.run(5000)
+  expect((await a.generate()).frames.at(-1)).toMatchObject({ kind: 'done' })
+  expect(a.journal.open).toEqual([])
+})
+
 it('a node that crashes again and again in one place gives up, with the reason', async () => {
   const { world, a } = await pair()
   const escalations: string[] = []

@@ -17,7 +17,7 @@ import { refOf } from '../../protocols/ref.ts'
 import type { HeldModel } from '../../protocols/report.ts'
 import { decodeReport } from '../../protocols/report-codec.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { endAbandoned, leave } from '../../src/ending.ts'
+import { leave } from '../../src/ending.ts'
 import { SimDriver, type SimOptions } from '../../src/engine/sim.ts'
 import { Cluster } from '../../src/http/cluster.ts'
 import { Responses } from '../../src/http/responses.ts'
@@ -26,6 +26,7 @@ import { type Host, type HostEvents, openHost } from '../../src/net/host.ts'
 import { type ProvisionsInit, provisions } from '../../src/provisions.ts'
 import { fromCallback } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
+import { MemoryJournal } from '../actors/support/memory-journal.ts'
 import { eventually } from '../support/eventually.ts'
 import type { Fabric } from './fabric.ts'
 import { mediumOf } from './transport.ts'
@@ -79,7 +80,6 @@ export class FabricNode {
     this.#init = init
     this.runtime = new Runtime(node)
     this.#cluster = new Cluster({ runtime: this.runtime, responses: this.#responses, problemOf: () => undefined })
-    endAbandoned(this.runtime, this.#responses)
   }
 
   /** Resolves when it can be dialled and has read its disk. */
@@ -143,6 +143,7 @@ export class FabricNode {
       runtime: this.runtime,
       catalog: catalogOf(this.#init.models ?? []),
       history: { record: () => {} },
+      journal: new MemoryJournal(),
       responses: this.#responses,
       startedMs: this.runtime.world.monotonicMs(),
       driver: new SimDriver(engine),

@@ -88,6 +88,17 @@ describe('a request', () => {
   })
 })
 
+describe('a question to another node', () => {
+  it('that cannot be reached is a lost link, not a defect of this one', async () => {
+    const both = await SiteCluster.of({ a: { models: [model] }, b: {} })
+    both.lan.cut('a', 'b')
+    await expect(both.settle(both.at('b').show('m', false))).rejects.toMatchObject({
+      code: 'link-lost',
+      message: 'node/models did not answer (unreachable): try again',
+    })
+  })
+})
+
 describe('the lists of a cluster', () => {
   it('have one row per name, the newest first, wherever they are asked for', async () => {
     const both = await SiteCluster.of({ a: { models: [model] }, b: { models: [other, model] } })

@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { InferFrame } from '../../protocols/infer.ts'
 import { ApiError } from '../../src/http/errors.ts'
-import { Channel } from '../../src/runtime/channel.ts'
-import { type Running, startFake, token } from './fake-cluster.ts'
+import { type Running, startFake } from './fake-cluster.ts'
 import { closed, opened, received } from './raw-socket.ts'
 
 /** Only the listener's own timers are made to wait for the test; sockets live in real time. */
@@ -30,34 +28,6 @@ describe('a listener does not wait for ever', () => {
     vi.advanceTimersByTime(120_000)
     expect(await answer).toContain("the request's body was not complete within 120 s")
     await closed(socket)
-  })
-
-  it('for a client that reads nothing: it leaves the stream', async () => {
-    let left = () => {}
-    const cancelled = new Promise<void>((resolve) => {
-      left = resolve
-    })
-    const channel = new Channel<InferFrame>({
-      highWater: 1,
-      onDrain: () => setImmediate(produce),
-      onCancel: () => left(),
-    })
-    const produce = () => void channel.push(token(0, 'x'.repeat(1024 * 1024)))
-    node.cluster.answer = () => channel
-    produce()
-    const socket = await opened(node.port)
-    socket.pause()
-    const body = '{"model":"demo","prompt":"hi"}'
-    socket.write(`POST /api/generate HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
-    // Until the sockets' own buffers are full, each wait ends by itself.
-    let stopped = 0
-    while (stopped < 50) {
-      await new Promise((resolve) => setImmediate(resolve))
-      stopped = vi.getTimerCount() > 0 && channel.waiting > 0 ? stopped + 1 : 0
-    }
-    vi.advanceTimersByTime(5 * 60_000)
-    await cancelled
-    socket.destroy()
   })
 
   it('for an upload that brings nothing more: the import fails', async () => {

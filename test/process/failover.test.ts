@@ -100,6 +100,20 @@ describe('with the llama engine', () => {
     expect(stream.worker).toBe((worker === left ? right : left).id)
   })
 
+  it('an engine child that is killed at the only holder before the first token is started again and answers', async () => {
+    const alone = await cluster.start('alone', { holds: true })
+    const expected = await alone.client.generate({ ...body, stream: false })
+    const [child] = alone.engineChildren() as [number]
+    process.kill(child, 'SIGSTOP')
+    const answer = LineStream.post(alone, '/api/generate', body)
+    await eventually('it waits for its first token', () => busyOne([alone]))
+    process.kill(child, 'SIGKILL')
+    const stream = await answer
+    expect(stream.status).toBe(200)
+    expect(textOf(await stream.rest())).toBe(expected.response)
+    alone.process.kill('SIGKILL')
+  })
+
   it('an engine child that is killed mid-stream is an error line at once, and the next request is served', async () => {
     const expected = await entry.client.generate({ ...body, stream: false })
     const stream = await LineStream.post(entry, '/api/generate', long)

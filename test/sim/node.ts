@@ -9,7 +9,7 @@ import type { Message, NodeId } from '../../protocols/ref.ts'
 import { refOf } from '../../protocols/ref.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config.ts'
-import { endAbandoned, leave } from '../../src/ending.ts'
+import { leave } from '../../src/ending.ts'
 import type { Driver } from '../../src/engine/driver.ts'
 import { SimDriver } from '../../src/engine/sim.ts'
 import type { SimFaults } from '../../src/engine/sim-faults.ts'
@@ -19,6 +19,7 @@ import { provisions } from '../../src/provisions.ts'
 import type { Spec } from '../../src/runtime/cell.ts'
 import { fromCallback, fromTransition } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
+import { MemoryJournal } from '../actors/support/memory-journal.ts'
 import type { Disk } from './disk.ts'
 import { addressOf, SimulatedHost } from './host.ts'
 import type { SimulatedNetwork } from './network.ts'
@@ -85,6 +86,7 @@ export class SimulatedNode {
   readonly world: NodeWorld
   readonly runtime: Runtime
   readonly responses = new Responses()
+  readonly journal = new MemoryJournal()
   readonly cluster: Cluster
   readonly engineFaults: MutableFaults = {}
   host: SimulatedHost | undefined
@@ -100,7 +102,6 @@ export class SimulatedNode {
     this.runtime = new Runtime(init.node, this.world, init.disk.beginLife(this.world.wallMs()))
     this.cluster = new Cluster({ runtime: this.runtime, responses: this.responses, problemOf: () => undefined })
     init.onRuntime?.(this.runtime)
-    endAbandoned(this.runtime, this.responses)
     this.runtime.spawn(withMortalSupervisors(tree(this.#provisions())))
   }
 
@@ -115,6 +116,7 @@ export class SimulatedNode {
       runtime,
       catalog: disk.catalog(world),
       history: events,
+      journal: this.journal,
       responses,
       startedMs: world.monotonicMs(),
       driver: watchDriver(

@@ -80,7 +80,7 @@ describe('the health history', () => {
     expect(history.history('a', 0)[0]?.error).toHaveLength(500)
   })
 
-  it('tells of a batch that could not be written, and goes on with the next', async () => {
+  it('tells once of a file that cannot be written, and writes what waited when it can', async () => {
     const path = await newPath()
     const errors: Error[] = []
     const history = open(path, (error) => errors.push(error))
@@ -89,11 +89,30 @@ describe('the health history', () => {
     other.exec('BEGIN IMMEDIATE')
     history.record(check('a', startMs))
     expect(history.history('a', 0)).toEqual([])
-    expect(errors[0]?.message).toMatch(/^1 health checks were not recorded: .*locked/)
+    history.record(check('a', startMs + 1))
+    expect(history.history('a', 0)).toEqual([])
+    expect(errors.map(({ message }) => message)).toEqual([
+      '1 health checks wait to be written: database is locked. Check the disk of the data folder.',
+    ])
     other.exec('ROLLBACK')
-    history.record(check('a', startMs))
-    expect(history.history('a', 0)).toHaveLength(1)
+    history.record(check('a', startMs + 2))
+    expect(history.history('a', 0)).toHaveLength(3)
     expect(errors).toHaveLength(1)
+  })
+
+  it('keeps the newest of what waits for the file, and says how many were lost', async () => {
+    const path = await newPath()
+    const errors: Error[] = []
+    const history = open(path, (error) => errors.push(error))
+    const other = new DatabaseSync(path)
+    onTestFinished(() => other.close())
+    other.exec('BEGIN IMMEDIATE')
+    for (let count = 0; count < 10_007; count++) history.record(check(String(count), startMs + count))
+    other.exec('ROLLBACK')
+    expect(history.history('6', 0)).toEqual([])
+    expect(history.history('7', 0)).toHaveLength(1)
+    expect(history.history('10006', 0)).toHaveLength(1)
+    expect(errors.map(({ message }) => message).slice(1)).toEqual(['7 health checks found no room and are lost.'])
   })
 
   it('that is no database is refused with what to do', async () => {

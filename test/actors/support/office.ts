@@ -5,6 +5,7 @@
 import { leastConnections, type Placement, type Strategy } from '../../../actors/placement.ts'
 import { type SchedulerInput, type SubmittedTask, schedulerMachine } from '../../../actors/scheduler.ts'
 import { type AttemptEvent, type TaskInput, taskMachine } from '../../../actors/task.ts'
+import { recordEnds } from '../../../actors/task-journal.ts'
 import type { ClusterNode, ClusterView } from '../../../actors/view.ts'
 import type { FailureCode, InferFrame, InferRequest, RefusalReason, WorkerLoad } from '../../../protocols/infer.ts'
 import type { Message, NodeId } from '../../../protocols/ref.ts'
@@ -12,6 +13,7 @@ import { fromCallback } from '../../../src/runtime/logic.ts'
 import { Runtime } from '../../../src/runtime/runtime.ts'
 import { outcome, puppet, steady, supervisor } from '../../runtime/kit.ts'
 import { SimulatedWorld } from '../../sim/world.ts'
+import { MemoryJournal } from './memory-journal.ts'
 import { digestA, held, loaded, reportOf } from './reports.ts'
 
 const idle: WorkerLoad = { active: 0, waiting: 0, slots: 1 }
@@ -97,6 +99,7 @@ export class Office {
   /** Every plan that was made, oldest first. */
   readonly plans: Array<readonly Placement[]> = []
   readonly membership = puppet('membership')
+  readonly journal = new MemoryJournal()
   /** What the entry node's own engine says of its load. */
   ownLoad: WorkerLoad | undefined
   #lastId = 0
@@ -109,6 +112,7 @@ export class Office {
       strategy: this.#noting(ranks === 'by name' ? byName : leastConnections),
       maxQueue,
       task: this.#taskLogic(),
+      journal: this.journal,
       loadOf: () => this.ownLoad,
     }
     const scheduler = { id: 'scheduler', logic: schedulerMachine, input, restart: 'permanent' as const }
@@ -118,12 +122,7 @@ export class Office {
         children: [this.membership.spec, scheduler, supervisor('tasks', { restart: 'permanent' })],
       }),
     )
-    // As the composition root does: a task that is stopped or crashes cannot end its response itself.
-    this.runtime.facts.observe(['exited'], ({ ref, exit }) => {
-      if (exit.kind === 'normal' || !ref.startsWith('a/node/tasks/')) return
-      const message = exit.kind === 'crash' ? exit.failure.message : 'this node is stopping'
-      this.#end(ref.slice('a/node/tasks/'.length), { kind: 'failed', code: 'internal', message })
-    })
+    recordEnds(this.runtime, this.journal, (id, frame) => this.#end(id, frame))
     this.seeHolders(holders, slots)
   }
 

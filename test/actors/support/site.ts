@@ -18,6 +18,7 @@ import { proberMachine } from '../../../actors/prober.ts'
 import { reporterMachine } from '../../../actors/reporter.ts'
 import { schedulerMachine } from '../../../actors/scheduler.ts'
 import { taskMachine } from '../../../actors/task.ts'
+import { recordEnds } from '../../../actors/task-journal.ts'
 import { joinerPath, type TreeInit, tree } from '../../../actors/tree.ts'
 import type { ClusterView } from '../../../actors/view.ts'
 import { type AcquireRefusal, workerMachine } from '../../../actors/worker.ts'
@@ -37,6 +38,7 @@ import { fromCallback, fromPromise, fromTransition } from '../../../src/runtime/
 import { Runtime } from '../../../src/runtime/runtime.ts'
 import { outcome } from '../../runtime/kit.ts'
 import type { Lan } from './lan.ts'
+import { MemoryJournal } from './memory-journal.ts'
 import { reportOf } from './reports.ts'
 
 const settings = { threads: 1, slots: 2, maxWaiting: 4, contextTokens: 256, prefillTokens: 64 }
@@ -47,6 +49,8 @@ export interface SiteInit {
   readonly sim?: SimOptions
   /** Default: by the world's clock. */
   readonly life?: number
+  /** Default: one that remembers everything. */
+  readonly journal?: MemoryJournal
 }
 
 /** One request as its client sees it. */
@@ -65,6 +69,7 @@ export class Site {
   readonly node: NodeId
   readonly runtime: Runtime
   readonly responses = new Responses()
+  readonly journal: MemoryJournal
   /** What is on the disk. */
   models: readonly HeldModel[]
   /** What the health checks of this node found. */
@@ -83,6 +88,7 @@ export class Site {
     this.node = node
     this.#init = init
     this.models = init.models ?? []
+    this.journal = init.journal ?? new MemoryJournal()
     this.runtime = new Runtime(node, lan.world, init.life)
     this.#startedMs = lan.world.monotonicMs()
     const { world } = lan
@@ -95,13 +101,14 @@ export class Site {
         return { digest, name: held.name, path: '', sizeBytes: held.sizeBytes, parameters: {} }
       },
     })
-    this.#endAbandoned()
+    recordEnds(this.runtime, this.journal, (id, frame) => this.responses.end(id, frame))
     this.runtime.spawn(this.#tree())
   }
 
   #tree(): Spec {
     const serve = createServe({
       engines: this.#engines,
+      clock: this.#lan.world,
       tell: (to, message) => void this.runtime.tell(to, message),
       acquire: (digest, request) => this.#acquire(digest, request),
     })
@@ -223,7 +230,10 @@ export class Site {
         logic: healthMachine,
         input: { activeTasks: () => engines.activeTasks, startedMs: this.#startedMs },
       },
-      scheduler: { logic: schedulerMachine, input: { node, strategy: leastConnections, loadOf, maxQueue: 16, task } },
+      scheduler: {
+        logic: schedulerMachine,
+        input: { node, strategy: leastConnections, loadOf, maxQueue: 16, task, journal: this.journal },
+      },
     }
   }
 
@@ -262,14 +272,6 @@ export class Site {
   #open(to: NodeId, request: InferRequest): InferStream {
     const serve = this.#lan.connected(this.node, to) ? serving.get(this.#lan)?.get(to) : undefined
     return serve === undefined ? linkLost() : serve(request)
-  }
-
-  #endAbandoned(): void {
-    const prefix = refOf(this.node, 'node/tasks/')
-    this.runtime.facts.observe(['exited'], ({ ref, exit }) => {
-      if (exit.kind === 'normal' || !ref.startsWith(prefix)) return
-      this.responses.end(ref.slice(prefix.length), { kind: 'failed', code: 'internal', message: exit.kind })
-    })
   }
 
   ref(path: string): string {

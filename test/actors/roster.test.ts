@@ -1,7 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { PeerHello } from '../../actors/peer-events.ts'
-import { aloneOn, learn, maxNodes, peerOf, peerPath, type Roster, type RosterNews } from '../../actors/roster.ts'
+import {
+  aloneOn,
+  claimOf,
+  learn,
+  maxNodes,
+  maxTombstones,
+  peerOf,
+  peerPath,
+  type Roster,
+  type RosterNews,
+  tombstoneMs,
+} from '../../actors/roster.ts'
 import type { NodeReport } from '../../protocols/report.ts'
 import { reportOf } from './support/reports.ts'
 
@@ -172,5 +183,26 @@ describe('the roster', () => {
     let roster = aloneOn('n')
     for (let i = 0; i < maxNodes + 10; i++) roster = learn(roster, { type: 'link.up', node: `x${i}` }, 1)
     expect(roster.view.size).toBe(maxNodes)
+  })
+
+  it('remembers the departed for a day, so many of them, and forgets the oldest first', () => {
+    const departed = (id: string): RosterNews => ({
+      type: 'members.claims',
+      claims: [{ node: id, incarnation: 1, status: 'departed' }],
+    })
+    let roster = aloneOn('n')
+    for (let i = 0; i < maxTombstones + 10; i++) roster = learn(roster, departed(`x${i}`), i)
+    expect(roster.claims.size).toBe(maxTombstones + 1)
+    expect(claimOf(roster, 'x9')).toBeUndefined()
+    expect(claimOf(roster, 'x10')?.status).toBe('departed')
+    const later = learn(roster, departed('y'), tombstoneMs + 5000)
+    expect([...later.claims.keys()]).toEqual(['n', 'y'])
+  })
+
+  it('does not meet the departed again by what others say, unless in a higher incarnation', () => {
+    const gone = learn(met, down('p'), 2)
+    expect(gone.view.has('p')).toBe(false)
+    const said = learn(gone, { type: 'members.claims', claims: [{ node: 'p', incarnation: 0, status: 'alive' }] }, 3)
+    expect(claimOf(said, 'p')?.status).toBe('departed')
   })
 })

@@ -1,5 +1,6 @@
 /** Nodes on a fabric for the tests of this folder: started with what a test cares about, and nothing left after each. */
 import { afterEach, expect } from 'vitest'
+import type { ClusterNode } from '../../actors/view.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import { held } from '../actors/support/reports.ts'
 import { eventually } from '../support/eventually.ts'
@@ -56,23 +57,30 @@ export const idsOf = (nodes: readonly FabricNode[]): NodeId[] => nodes.map(({ no
 
 /** Every node calls every other healthy. */
 export async function wholeMesh(nodes: readonly FabricNode[], withinMs?: number): Promise<void> {
-  await Promise.all(nodes.map((node) => eventually('everybody is healthy', () => seesAll(node, nodes), withinMs)))
-}
-
-async function seesAll(node: FabricNode, nodes: readonly FabricNode[]): Promise<boolean> {
-  const view = await node.view()
-  return nodes.every((other) => other === node || view.get(other.node)?.state === 'healthy')
+  const isHealthy = ({ state }: ClusterNode): boolean => state === 'self' || state === 'healthy'
+  await agreed('everybody is healthy', nodes, isHealthy, withinMs)
 }
 
 /** Every node holds the newest report of every other. */
 export async function converged(nodes: readonly FabricNode[], withinMs?: number): Promise<void> {
-  await Promise.all(nodes.map((node) => eventually('every report is known', () => knowsAll(node, nodes), withinMs)))
+  const isNewest = ({ report }: ClusterNode, own: ClusterNode): boolean =>
+    report !== undefined && report.version === own.report?.version
+  await agreed('every report is known', nodes, isNewest, withinMs)
 }
 
-async function knowsAll(node: FabricNode, nodes: readonly FabricNode[]): Promise<boolean> {
-  const view = await node.view()
-  for (const other of nodes) {
-    if (view.get(other.node)?.report?.version !== (await other.reportVersion())) return false
+type Row = (row: ClusterNode, own: ClusterNode) => boolean
+
+/** Every node's row for every node is as it should be, given that node's row for itself. One look asks each node once. */
+async function agreed(what: string, nodes: readonly FabricNode[], isRight: Row, withinMs?: number): Promise<void> {
+  const probe = async (): Promise<boolean> => {
+    const views = await Promise.all(nodes.map((node) => node.view()))
+    return nodes.every(({ node }, index) => {
+      const own = views[index]?.get(node)
+      return views.every((view) => {
+        const row = view.get(node)
+        return row !== undefined && own !== undefined && isRight(row, own)
+      })
+    })
   }
-  return true
+  await eventually(what, probe, withinMs)
 }

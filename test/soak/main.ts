@@ -2,10 +2,11 @@
  * `npm run soak -- NAME [MINUTES]`: minutes of real time with real processes, too long for `npm test`. Exits with 0 when what
  * the run is about held, else with 1 and the reason.
  */
+import { accusation } from './accusation.ts'
 import { overload } from './overload.ts'
 import type { Soak } from './soak.ts'
 
-const soaks: Readonly<Record<string, Soak>> = { overload }
+const soaks: Readonly<Record<string, Soak>> = { accusation, overload }
 
 /** A run needs a beginning, a middle and an end. */
 const minMinutes = 3

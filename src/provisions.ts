@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { engineMachine } from '../actors/engine.ts'
 import { healthMachine } from '../actors/health.ts'
 import { healthCheckMachine } from '../actors/health-check.ts'
-import { inspectorMachine } from '../actors/inspector.ts'
+import { type InspectorInput, inspectorMachine } from '../actors/inspector.ts'
 import { joinerMachine } from '../actors/joiner.ts'
 import { membershipMachine } from '../actors/membership.ts'
 import type { ModelCatalog } from '../actors/model-catalog.ts'
@@ -125,15 +125,16 @@ export function provisions(init: ProvisionsInit): TreeInit {
       },
     },
     ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener: init.listener } }) },
-    inspector: {
-      logic: inspectorMachine,
-      input: {
-        feed: runtime.feed,
-        follow: (path, onTransition) =>
-          runtime.has(refOf(node, path)) ? runtime.follow(refOf(node, path), onTransition) : undefined,
-      },
-    },
+    inspector: { logic: inspectorMachine, input: inspection(runtime) },
   }
+}
+
+function inspection(runtime: Runtime): InspectorInput {
+  const follow: InspectorInput['follow'] = (path, onTransition) => {
+    const ref = refOf(runtime.node, path)
+    return runtime.has(ref) ? runtime.follow(ref, onTransition) : undefined
+  }
+  return { feed: runtime.feed, follow }
 }
 
 /** A task asks this node or another alike, and ends the response that a route has opened. */

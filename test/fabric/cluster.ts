@@ -1,5 +1,5 @@
 /** Nodes on a fabric for the tests of this folder: started with what a test cares about, and nothing left after each. */
-import { afterEach, expect } from 'vitest'
+import { afterEach, beforeEach, expect } from 'vitest'
 import type { ClusterNode } from '../../actors/view.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import { held } from '../actors/support/reports.ts'
@@ -21,6 +21,11 @@ export interface FabricCluster {
 export function useFabric(): FabricCluster {
   let fabric = new Fabric()
   let nodes: FabricNode[] = []
+  let timersBefore = 0
+
+  beforeEach(() => {
+    timersBefore = activeTimers()
+  })
 
   const start = async (init?: FabricNodeInit): Promise<FabricNode> => {
     const node = await FabricNode.start(fabric, init)
@@ -36,6 +41,8 @@ export function useFabric(): FabricCluster {
     await Promise.all(stopping.map((node) => node.stop()))
     await eventually('no connection remains', () => network.connections === 0)
     for (const node of stopping) expect(node.runtime.census()).toEqual([])
+    // One more than before: the pause between two looks.
+    await eventually('no timer remains', () => activeTimers() <= timersBefore + 1)
   })
 
   return {
@@ -52,6 +59,9 @@ export function useFabric(): FabricCluster {
     },
   }
 }
+
+/** Timers that would keep this process alive. */
+const activeTimers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
 
 export const idsOf = (nodes: readonly FabricNode[]): NodeId[] => nodes.map(({ node }) => node)
 

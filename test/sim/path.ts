@@ -13,7 +13,7 @@ export interface Flakiness {
   readonly reordering: number
 }
 
-export const steady: Flakiness = { loss: 0, duplication: 0, reordering: 0 }
+const steady: Flakiness = { loss: 0, duplication: 0, reordering: 0 }
 
 const minDelayMs = 0.3
 const jitterMs = 2

@@ -3,7 +3,6 @@
  * the reader opens, half-closing, resetting. The window is small, so that back-pressure is the rule and not the exception.
  */
 import type { Stream } from '@libp2p/interface'
-import type { End } from './connection.ts'
 
 /** How far a sender may be ahead of its reader. */
 const windowBytes = 4096
@@ -15,9 +14,15 @@ interface Listeners {
   drain: () => void
 }
 
+/** The end of a connection, as its streams need it. */
+export interface StreamEnd {
+  readonly streams: Map<number, SimulatedStream>
+  send(arrive: (end: StreamEnd) => void): void
+}
+
 export class SimulatedStream {
   readonly protocol: string
-  readonly end: End
+  readonly end: StreamEnd
   status: 'open' | 'closed' | 'aborted' | 'reset' = 'open'
   writeStatus: 'writable' | 'closed' = 'writable'
   readStatus: 'readable' | 'paused' | 'closed' = 'readable'
@@ -36,7 +41,7 @@ export class SimulatedStream {
   /** All that was written is on its way, and the end of it is still to be said. */
   #closing = false
 
-  constructor(end: End, id: number, protocol: string) {
+  constructor(end: StreamEnd, id: number, protocol: string) {
     this.end = end
     this.#id = id
     this.protocol = protocol

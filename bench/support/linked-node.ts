@@ -1,6 +1,6 @@
 /** A runtime on the real network of loopback, as `src/provisions.ts` joins them, and the actors that answer a peer. */
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import type { NodeId, Ref } from '../../protocols/ref.ts'
+import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
 import { refOf } from '../../protocols/ref.ts'
 import { type Host, type HostEvents, openHost } from '../../src/net/host.ts'
 import { here } from '../../src/runtime/here.ts'
@@ -48,6 +48,7 @@ export async function openLinkedNode(): Promise<LinkedNode> {
   let runtime: Runtime | undefined
   const host = await openBareHost((from, body) => runtime?.receive(from, body))
   runtime = new Runtime(host.peerId)
+  demandDelivery(runtime)
   runtime.connect(host.carrier)
   runtime.spawn({
     id: 'node',
@@ -63,7 +64,7 @@ export async function openLinkedNode(): Promise<LinkedNode> {
 /** Where a node hears what `peer` says. */
 export const peerRef = (node: NodeId, peer: NodeId): Ref => refOf(node, `node/peers/${peer}`)
 
-/** The actor that hears a peer's heartbeats and, where one asks for it, says how many there were. */
+/** The actor that hears a peer's heartbeats, and says how many there were. */
 export function spawnCountingPeer({ runtime }: LinkedNode, peer: NodeId): void {
   runtime.spawn({ id: peer, logic: counting, mailboxCapacity }, refOf(runtime.node, 'node/peers'))
 }
@@ -77,20 +78,25 @@ const health = fromTransition((state: null, event: { type: string; replyTo?: Ref
   return state
 }, null)
 
-/** In a heartbeat's `reportVersion`: whether the count is to be told. */
-export const goOn = 0
-export const tellCount = 1
+/** What a peer says; a probe is answered with how many were heard since the last one. */
+export const heartbeat = (kind: 'beat' | 'probe' | 'answer', heard = 0): Message => ({
+  type: 'peer.heartbeat',
+  incarnation: heard,
+  reportVersion: 0,
+  kind,
+})
 
-interface Heartbeat {
-  readonly type: 'peer.heartbeat'
-  readonly from: NodeId
-  readonly reportVersion: number
-}
-
-const counting = fromTransition((heard: number, { type, from, reportVersion }: Heartbeat, { system }) => {
+const counting = fromTransition((heard: number, { type, from, kind }: Message, { system }) => {
   if (type !== 'peer.heartbeat') return heard
-  if (reportVersion === goOn) return heard + 1
+  if (kind !== 'probe') return heard + 1
   const door = here(system)
-  door.tell(peerRef(from, door.node), { type: 'peer.heartbeat', sequence: heard + 1, reportVersion: goOn })
+  door.tell(peerRef(from as NodeId, door.node), heartbeat('answer', heard + 1))
   return 0
 }, 0)
+
+/** A message that is refused would be waited for in vain: it ends the benchmark. */
+export function demandDelivery({ facts }: Runtime): void {
+  facts.observe(['rejected', 'deadLetter'], (fact) => {
+    throw new Error(JSON.stringify(fact))
+  })
+}

@@ -8,6 +8,7 @@ import { type AnyActor, createActor } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
 import { kernelRow } from '../sections/runtime.ts'
 import { add, counter, goal, reducer, supervising } from '../support/kernel-actors.ts'
+import { demandDelivery, heartbeat } from '../support/linked-node.ts'
 import { type Row, timings } from '../support/rows.ts'
 
 /** Under the default mailbox's capacity, so that nothing is refused. */
@@ -17,8 +18,6 @@ const asks = 4000
 const asksInFlight = 500
 const askTimeoutMs = 10_000
 const actors = 2000
-
-const heartbeat: Message = { type: 'peer.heartbeat', sequence: 1, reportVersion: 1 }
 
 /** Tells `messages` a mailbox at a time, and waits until each batch is handled. */
 async function tellAll(runtime: Runtime, to: Ref, message: Message): Promise<void> {
@@ -84,6 +83,7 @@ function lifeRows(runtime: Runtime): Row[] {
 /** Two runtimes whose frames go straight from one to the other: coding and checking, without a network. */
 function frameRow(): Row {
   const [a, b] = [new Runtime('a'), new Runtime('b')]
+  demandDelivery(b)
   a.connect({
     send: (_, frame) => {
       b.receive('a', frame)
@@ -97,7 +97,7 @@ function frameRow(): Row {
   return {
     name: 'tell to another node without a network, reducer',
     count: messages,
-    run: () => tellAll(a, to, heartbeat),
+    run: () => tellAll(a, to, heartbeat('beat')),
   }
 }
 

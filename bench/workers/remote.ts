@@ -8,13 +8,12 @@ import type { Host } from '../../src/net/host.ts'
 import { fromTransition } from '../../src/runtime/logic.ts'
 import { askAlone, type places } from '../sections/remote.ts'
 import {
-  goOn,
+  heartbeat,
   type LinkedNode,
   openBareHost,
   openLinkedNode,
   peerRef,
   spawnCountingPeer,
-  tellCount,
 } from '../support/linked-node.ts'
 import { type Row, timings } from '../support/rows.ts'
 import { Worker } from '../support/worker.ts'
@@ -25,11 +24,11 @@ const asksInFlight = 500
 const batch = 10_000
 const askTimeoutMs = 10_000
 
-/** Who waits for a peer's next heartbeat. */
-let heard: (sequence: number) => void = () => {}
+/** Who waits for a peer's answer: how many messages it has handled. */
+let heard: (count: number) => void = () => {}
 
 const listening = fromTransition((state: null, event: Message) => {
-  if (event.type === 'peer.heartbeat') heard(event.sequence as number)
+  if (event.type === 'peer.heartbeat') heard(event.incarnation as number)
   return state
 }, null)
 
@@ -45,8 +44,8 @@ async function tellAll({ runtime }: LinkedNode, to: Ref, count: number): Promise
     heard = resolve
   })
   for (let told = 1; told <= count; told++) {
-    const reportVersion = told === count ? tellCount : goOn
-    if (!runtime.tell(to, { type: 'peer.heartbeat', sequence: told, reportVersion })) throw new Error(`${to} refused`)
+    const message = heartbeat(told === count ? 'probe' : 'beat')
+    if (!runtime.tell(to, message)) throw new Error(`${to} refused a message`)
   }
   const handled = await counted
   if (handled !== count) throw new Error(`${count - handled} of ${count} messages were lost`)

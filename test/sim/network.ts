@@ -75,6 +75,8 @@ export class SimulatedNetwork {
   /** A process listens at `/sim/<node>`; calling the result ends that and all its connections. */
   listen({ init, onAccepted }: Listening): () => void {
     const machine = this.#machine(init.node)
+    // A host that is back answers for connections of its earlier life: it knows nothing of them.
+    if (machine.world !== undefined) machine.world.unplugged = false
     machine.world = init.world
     machine.init = init
     machine.accept = onAccepted

@@ -65,6 +65,8 @@ export class End {
   readonly remotePeer: NodeId
   readonly streams = new Map<number, SimulatedStream>()
   #other: End | undefined
+  /** Something was sent, and nobody was there to take it. */
+  #unanswered = false
   readonly #lane: Lane
   #lastStream: number
 
@@ -104,9 +106,17 @@ export class End {
     )
   }
 
+  /** What was sent into nothing is sent again; a host that is back answers that it knows of no such connection. */
+  retransmit(): void {
+    if (this.#unanswered) this.send(() => {})
+  }
+
   /** What a kernel does with a packet for a connection that it does not know. */
   #reset(): void {
-    if (this.world.unplugged) return
+    if (this.world.unplugged) {
+      this.#peer.#unanswered = true
+      return
+    }
     this.#transmit((end) => end.broken())
   }
 

@@ -2,6 +2,7 @@
 import type { ModelCatalog, ModelFile } from '../../actors/model-catalog.ts'
 import type { HeldModel } from '../../protocols/report.ts'
 import { chooseLife } from '../../src/store/life.ts'
+import { DiskJournal } from './journal.ts'
 import type { NodeWorld } from './node-world.ts'
 
 /** Reading a folder. */
@@ -9,6 +10,7 @@ const readMs = 1
 
 export class Disk {
   models: HeldModel[] = []
+  readonly journal = new DiskJournal()
   #life = 0
 
   /** The number of the life that begins: on the disk before anybody hears of it, as `src/store/life.ts` has it. */

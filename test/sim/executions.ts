@@ -10,6 +10,8 @@ export interface Execution {
 }
 
 export class Executions {
+  /** Hear of each when it begins. */
+  readonly observers: Array<(execution: Execution) => void> = []
   readonly running = new Set<Execution>()
   /** How often each request was begun. */
   readonly begun = new Map<string, number>()
@@ -54,6 +56,7 @@ export class Executions {
             else if (result.value[0]?.kind === 'accepted') {
               this.running.add(execution)
               this.begun.set(id, (this.begun.get(id) ?? 0) + 1)
+              for (const observer of this.observers) observer(execution)
             }
             return result
           },

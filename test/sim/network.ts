@@ -34,6 +34,9 @@ interface Machine {
   powered: boolean
 }
 
+/** How soon a kernel sends again what was not acknowledged, some time after the first tries. */
+const retransmitMs = 1000
+
 export interface Listening {
   readonly init: EndInit
   readonly onAccepted: (end: End) => void
@@ -77,6 +80,9 @@ export class SimulatedNetwork {
     const machine = this.#machine(init.node)
     // A host that is back answers for connections of its earlier life: it knows nothing of them.
     if (machine.world !== undefined) machine.world.unplugged = false
+    for (const end of this.#ends) {
+      if (end.remotePeer === init.node) this.world.setTimeout(() => end.retransmit(), retransmitMs)
+    }
     machine.world = init.world
     machine.init = init
     machine.accept = onAccepted

@@ -4,7 +4,8 @@
  */
 import type { Logger } from 'pino'
 import type { ListenerEvent } from '../../actors/ollama-api.ts'
-import { tree } from '../../actors/tree.ts'
+import type { TaskJournal } from '../../actors/task-journal.ts'
+import { type TreeInit, tree } from '../../actors/tree.ts'
 import type { Message, NodeId } from '../../protocols/ref.ts'
 import { refOf } from '../../protocols/ref.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -15,11 +16,11 @@ import { SimDriver } from '../../src/engine/sim.ts'
 import type { SimFaults } from '../../src/engine/sim-faults.ts'
 import { Cluster } from '../../src/http/cluster.ts'
 import { Responses } from '../../src/http/responses.ts'
+import type { Host } from '../../src/net/host.ts'
 import { provisions } from '../../src/provisions.ts'
 import type { Spec } from '../../src/runtime/cell.ts'
 import { fromCallback, fromTransition } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
-import { MemoryJournal } from '../actors/support/memory-journal.ts'
 import type { Disk } from './disk.ts'
 import { addressOf, SimulatedHost } from './host.ts'
 import type { SimulatedNetwork } from './network.ts'
@@ -29,6 +30,13 @@ export interface Speed {
   readonly tokensPerSecond?: number
   readonly prefillTokensPerSecond?: number
   readonly loadMs?: number
+}
+
+/** Each gives a part of a node back as it is to be. */
+export interface Alterations {
+  readonly tree?: (init: TreeInit) => TreeInit
+  readonly host?: (host: SimulatedHost) => Host
+  readonly journal?: (journal: TaskJournal) => TaskJournal
 }
 
 export interface SimulatedNodeInit {
@@ -42,11 +50,15 @@ export interface SimulatedNodeInit {
   /** What the host's wall clock is off by. */
   readonly wallOffsetMs: number
   readonly speed?: Speed
+  /** Sees the open responses before anybody opens one. */
+  readonly onResponses?: (responses: Responses) => void
   /** Sees the runtime before anything runs on it. */
   readonly onRuntime?: (runtime: Runtime) => void
   readonly onWarning?: (text: string) => void
+  /** What a planted bug makes of the node's parts; see `planted.test.ts`. */
+  readonly alter?: Alterations
   /** Puts somebody between the node and its engines. */
-  readonly watchDriver?: (driver: Driver) => Driver
+  readonly watchDriver?: (driver: Driver, world: NodeWorld) => Driver
 }
 
 /** Small enough that queues, refusals and evictions happen. */
@@ -86,7 +98,6 @@ export class SimulatedNode {
   readonly world: NodeWorld
   readonly runtime: Runtime
   readonly responses = new Responses()
-  readonly journal = new MemoryJournal()
   readonly cluster: Cluster
   readonly engineFaults: MutableFaults = {}
   host: SimulatedHost | undefined
@@ -102,13 +113,25 @@ export class SimulatedNode {
     this.runtime = new Runtime(init.node, this.world, init.disk.beginLife(this.world.wallMs()))
     this.cluster = new Cluster({ runtime: this.runtime, responses: this.responses, problemOf: () => undefined })
     init.onRuntime?.(this.runtime)
-    this.runtime.spawn(withMortalSupervisors(tree(this.#provisions())))
+    init.onResponses?.(this.responses)
+    const given = this.#provisions()
+    this.runtime.spawn(withMortalSupervisors(tree(init.alter?.tree?.(given) ?? given)))
   }
 
   #provisions() {
-    const { network, node, disk, join, speed, onWarning, watchDriver = (driver: Driver) => driver } = this.init
+    const {
+      network,
+      node,
+      disk,
+      join,
+      speed,
+      onWarning,
+      watchDriver = (driver: Driver) => driver,
+      alter = {},
+    } = this.init
     const { world, runtime, responses } = this
     const warn = (_: unknown, text: string): void => onWarning?.(text)
+    const journal = disk.journal.open(world)
     const events = { record: (): void => {} }
     return provisions({
       config: { ...settings, name: `host-${node}`, join: join.map(addressOf) },
@@ -116,17 +139,18 @@ export class SimulatedNode {
       runtime,
       catalog: disk.catalog(world),
       history: events,
-      journal: this.journal,
+      journal: alter.journal?.(journal) ?? journal,
       responses,
       startedMs: world.monotonicMs(),
       driver: watchDriver(
         new SimDriver({ ...speed, clock: world, random: () => world.random(), faults: this.engineFaults }),
+        world,
       ),
       capacity,
       host: {
         open: async (handlers) => {
           this.host = await SimulatedHost.open(network, world, node, handlers)
-          return this.host
+          return alter.host?.(this.host) ?? this.host
         },
         onHost: () => {},
         onFailed: () => {},

@@ -10,8 +10,12 @@ const seedsPerOrder = 8
 /** A run makes much garbage and keeps nothing: a larger nursery halves the cost of collecting it. */
 const execArgv = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=64']
 
-/** Runs every seed; `onSummary` answers whether to go on. Rejects when a process dies. */
-export async function runSeeds(seeds: Iterable<number>, onSummary: (summary: Summary) => boolean): Promise<void> {
+/** Runs every seed; `onReady` is called for each process that begins, `onSummary` answers whether to go on. Rejects when one dies. */
+export async function runSeeds(
+  seeds: Iterable<number>,
+  onReady: () => void,
+  onSummary: (summary: Summary) => boolean,
+): Promise<void> {
   const rest = seeds[Symbol.iterator]()
   let goesOn = true
   const children: ChildProcess[] = []
@@ -35,7 +39,12 @@ export async function runSeeds(seeds: Iterable<number>, onSummary: (summary: Sum
         if (open === 0) child.disconnect()
         else child.send({ seeds: taken } satisfies Order)
       }
-      child.on('message', (summary: Summary) => {
+      child.on('message', (summary: Summary | 'ready') => {
+        if (summary === 'ready') {
+          onReady()
+          order()
+          return
+        }
         if (!onSummary(summary)) goesOn = false
         if (!goesOn) child.kill()
         else if (--open === 0) order()
@@ -44,7 +53,6 @@ export async function runSeeds(seeds: Iterable<number>, onSummary: (summary: Sum
         if (code === 0 || !goesOn) resolve()
         else reject(new Error(`a simulating process ended with ${code}`))
       })
-      order()
     })
   try {
     await Promise.all(Array.from({ length: availableParallelism() }, work))

@@ -22,4 +22,5 @@ process.on('message', async ({ seeds }: Order) => {
     process.send?.(summary)
   }
 })
+process.send?.('ready')
 process.on('disconnect', () => process.exit(0))

@@ -4,6 +4,7 @@ import { agreement } from './agreement.ts'
 import { bounds } from './bounds.ts'
 import { cancellation } from './cancellation.ts'
 import { conservation } from './conservation.ts'
+import { health } from './health.ts'
 import { liveness } from './liveness.ts'
 import { lostRequest } from './lost-request.ts'
 import { membership } from './membership.ts'
@@ -17,6 +18,7 @@ export const allCheckers: readonly CheckerKind[] = [
   cancellation,
   agreement,
   membership,
+  health,
   supervision,
   conservation,
   bounds,

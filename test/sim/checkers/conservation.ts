@@ -1,4 +1,7 @@
-/** C.5, 10. No frame comes out of a link that did not go in, and what did not come out was lost with a connection. */
+/**
+ * C.5, 10, between nodes: no frame comes out of a link that did not go in, and what did not come out was lost with a
+ * connection. Within a node `test/runtime/faults.test.ts` holds it, message by message.
+ */
 import type { NodeId } from '../../../protocols/ref.ts'
 import type { CheckerKind } from '../checker.ts'
 
@@ -43,10 +46,9 @@ export const conservation: CheckerKind = {
           case 'delivered': {
             const link = account(event.from, event.node)
             link.delivered++
-            if (link.delivered + link.accounted > link.taken) {
-              broken(
-                `${event.from} → ${event.node}: ${link.delivered} frames delivered and ${link.accounted} given back of ${link.taken}`,
-              )
+            // What was given back may have arrived all the same: nobody can know that at the time.
+            if (link.delivered > link.taken) {
+              broken(`${event.from} → ${event.node}: ${link.delivered} frames delivered of ${link.taken}`)
             }
             return
           }

@@ -1,22 +1,41 @@
 /** C.5, 7. Who is connected sees the same live nodes; nobody is dead in its own eyes; what is gone is seen to be gone. */
+import type { Claim } from '../../../actors/claims.ts'
+import { nodeOf } from '../../../protocols/ref.ts'
 import type { CheckerKind } from '../checker.ts'
 import { typeOf } from './lost-request.ts'
 
 export const membership: CheckerKind = {
   name: 'membership',
-  invariant: 'the core sees itself whole and nobody else alive, and no node is anything but itself in its own view',
+  invariant:
+    'the core sees itself whole and nobody else alive; a node is itself in its own view, and its incarnations only rise; nobody is accused in an incarnation in which no one has found it silent',
   sometimes: [
     'a node was suspected and came back',
     'a node was given up and came back',
     'a node restarted under the same id',
     'a clock went back over a restart',
+    'an accusation was denied',
     'a dial was refused',
     'a dial ran into its time limit',
   ],
-  start: ({ cluster, sometimes }) => {
+  start: ({ cluster, broken, sometimes }) => {
     const startedWallMs = new Map<string, number>()
     /** What each node last heard of each other. */
     const states = new Map<string, string>()
+    /** The highest incarnation that each node has said of itself. */
+    const incarnations = new Map<string, number>()
+    /** Who was found silent by somebody's own ears, and in which incarnation. */
+    const silent = new Set<string>()
+    const raised = (node: string, incarnation: number): void => {
+      const known = incarnations.get(node) ?? 0
+      if (incarnation < known) broken(`${node} goes back from incarnation ${known} to ${incarnation}`)
+      incarnations.set(node, incarnation)
+    }
+    const claimed = (ref: string, { node, incarnation, status }: Claim): void => {
+      if (status === 'alive' || status === 'departed' || silent.has(`${node} ${incarnation}`)) return
+      broken(
+        `${ref} hears that ${node} is ${status} in incarnation ${incarnation}, in which nobody has found it silent`,
+      )
+    }
     return {
       onLife: (place, what) => {
         if (what !== 'started' || place.life === undefined) return
@@ -30,9 +49,14 @@ export const membership: CheckerKind = {
         sometimes(event.reason === 'refused' ? 'a dial was refused' : 'a dial ran into its time limit')
       },
       onFact: (_, fact) => {
-        if (fact.kind !== 'handled' || !fact.ref.endsWith('node/membership')) return
+        if (fact.kind !== 'handled') return
         const { message } = fact
-        if (typeOf(message) !== 'peer.state') return
+        const type = typeOf(message)
+        if (type === 'peer.self') raised(nodeOf(fact.ref), (message.self as { incarnation: number }).incarnation)
+        else if (type === 'peer.claimed') claimed(fact.ref, message.claim as Claim)
+        else if (type === 'peer.accused') silent.add(`${message.node} ${message.incarnation}`)
+        else if (type === 'self.accused') sometimes('an accusation was denied')
+        if (type !== 'peer.state') return
         const { node, state } = message as unknown as { node: string; state: string }
         const key = `${fact.ref} ${node}`
         const before = states.get(key)

@@ -1,0 +1,17 @@
+/** A test of the test: what is planted is found, by the checker that is there for it, within few seeds. */
+import { describe, expect, it } from 'vitest'
+import { plantedBugs } from './planted.ts'
+import { scriptOf } from './shrink.ts'
+import { simulate } from './simulate.ts'
+
+const maxSeeds = 200
+
+describe('the simulation', () => {
+  it.each(plantedBugs)('finds $name ($checker)', async ({ checker, sabotage }) => {
+    for (let seed = 1; seed <= maxSeeds; seed++) {
+      const { violations } = await simulate({ seed, script: scriptOf(seed), sabotage })
+      if (violations.some((violation) => violation.checker === checker)) return
+    }
+    expect.unreachable(`${maxSeeds} seeds, and the ${checker} checker has found nothing`)
+  })
+})

@@ -1,8 +1,7 @@
 /** Every row against real nodes, and against another server where OMX_CONFORMANCE_URL names one. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cluster, useCluster } from '../process/support/cluster.ts'
+import { useCluster } from '../process/support/cluster.ts'
 import type { OmxNode } from '../process/support/omx-node.ts'
 import { known } from './known.ts'
 import { findModels, type Models } from './models.ts'
@@ -15,6 +14,7 @@ interface Target {
   readonly title: string
   readonly open: () => Promise<string>
   readonly names: readonly string[]
+  readonly settleMs: number
   /** What it is known to answer otherwise. */
   readonly known: Readonly<Record<string, string>>
 }
@@ -25,37 +25,39 @@ const ran = new Set<string>()
 
 async function holder(engine: 'llama' | 'sim'): Promise<OmxNode> {
   const data = cluster.newFolder()
-  await mkdir(data, { recursive: true })
-  await writeOwnModels(join(data, 'models'))
+  await writeOwnModels(join(data, 'models'), engine)
   return cluster.start(`${engine}-holder`, { engine, data, holds: true, words: speed })
 }
 
-async function forwarding(engine: 'llama' | 'sim', home: Cluster): Promise<OmxNode> {
+async function forwarding(engine: 'llama' | 'sim'): Promise<OmxNode> {
   const holding = await holder(engine)
-  const front = await home.start(`${engine}-front`, { engine, join: holding, words: speed })
+  const front = await cluster.start(`${engine}-front`, { engine, join: holding, words: speed })
   await front.sees(holding)
-  await Promise.all(ownNames.map((name) => front.knowsHolders(name, holding)))
+  await Promise.all(ownNames(engine).map((name) => front.knowsHolders(name, holding)))
   return front
 }
 
 /** The sim engine answers as fast as it is read. */
 const speed = ['--sim-tokens-per-second', '0']
+/** Gossip brings what another node has loaded: at most every second, and a little later on a busy machine. */
+const settleMs = 5_000
 
 const own: readonly Target[] = [
-  { title: 'one node', open: async () => (await holder('sim')).url, names: ownNames, known },
-  { title: 'a node that forwards', open: async () => (await forwarding('sim', cluster)).url, names: ownNames, known },
+  { title: 'one node', open: () => holder('sim'), names: ownNames('sim'), settleMs: 0, known },
+  { title: 'a node that forwards', open: () => forwarding('sim'), names: ownNames('sim'), settleMs, known },
   {
-    title: 'a node that forwards to one that computes',
-    open: async () => (await forwarding('llama', cluster)).url,
-    names: ownNames,
+    title: 'a node that forwards to llama',
+    open: () => forwarding('llama'),
+    names: ownNames('llama'),
+    settleMs,
     known,
   },
-]
+].map(({ open, ...target }) => ({ ...target, open: async () => (await open()).url }))
 const url = process.env.OMX_CONFORMANCE_URL
 const targets: readonly Target[] =
-  url === undefined ? own : [{ title: url, open: () => Promise.resolve(url), names: [], known: {} }]
+  url === undefined ? own : [{ title: url, open: () => Promise.resolve(url), names: [], settleMs: 0, known: {} }]
 
-describe.each(targets)('$title answers as Ollama does', ({ open, names, known: expected }) => {
+describe.each(targets)('$title answers as Ollama does', ({ open, names, settleMs, known: expected }) => {
   let server: Server
   let models: Models
   beforeAll(async () => {
@@ -64,7 +66,7 @@ describe.each(targets)('$title answers as Ollama does', ({ open, names, known: e
   })
 
   it.each(rows.map((row) => ({ id: idOf(row), row })))('$id', async ({ id, row }) => {
-    const outcome = await runRow(row, server, models)
+    const outcome = await runRow(row, { server, models, settleMs })
     if (outcome.kind === 'skipped') return
     ran.add(id)
     if (expected[id] === undefined) expect(outcome).toEqual({ kind: 'same' })

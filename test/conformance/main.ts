@@ -26,7 +26,7 @@ const outcomes: { readonly id: string; readonly outcome: Outcome }[] = []
 for (const row of rows) {
   const id = idOf(row)
   if (!id.includes(values.only)) continue
-  const outcome = await runRow(row, server, models)
+  const outcome = await runRow(row, { server, models, settleMs: 0 })
   outcomes.push({ id, outcome })
   if (values.json) console.log(JSON.stringify({ section: row.section, title: row.title, ...outcome }))
 }

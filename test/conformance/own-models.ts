@@ -28,17 +28,23 @@ const thinkingTemplate = [
 
 const insertTemplate = '{{ if .Suffix }}<pre>{{ .Prompt }}<suf>{{ .Suffix }}<mid>{{ else }}{{ .Prompt }}{{ end }}'
 
-/** The order in which they are taken where several would do. */
-export const ownNames = ['tiny', 'embedder', 'callers', 'thinker', 'filler', 'seer', 'stocked']
+/** Files without weights: the sim engine takes anything for a model. */
+const weightless = ['embedder', 'seer']
+
+/** What a node with this engine is given, in the order in which they are taken where several would do. */
+export function ownNames(engine: 'llama' | 'sim'): readonly string[] {
+  return ['tiny', 'callers', 'thinker', 'filler', 'stocked', ...(engine === 'sim' ? weightless : [])]
+}
 
 /** Writes all but `tiny`, which a cluster's own folder has already. */
-export async function writeOwnModels(folder: string): Promise<void> {
+export async function writeOwnModels(folder: string, engine: 'llama' | 'sim'): Promise<void> {
   const tiny = await stockTiny()
   const template = (content: string) => [tiny, { kind: 'template', content }]
   await writeStockModel(folder, `${library}/callers/latest`, template(toolsTemplate))
   await writeStockModel(folder, `${library}/thinker/latest`, template(thinkingTemplate))
   await writeStockModel(folder, `${library}/filler/latest`, template(insertTemplate))
   await writeStockModel(folder, `${library}/stocked/latest`, [tiny, ...stocked])
+  if (engine === 'llama') return
   await writeStockModel(folder, `${library}/embedder/latest`, [{ kind: 'model', content: embedder }])
   await writeStockModel(folder, `${library}/seer/latest`, [{ kind: 'model', content: seer }])
 }

@@ -1,4 +1,5 @@
 /** Runs rows against a server, one after another: some make models, and some unload them. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { displayName, fullName, parseModelName } from '../../protocols/model-name.ts'
 import { differences, type Matcher } from './match.ts'
 import type { Models } from './models.ts'
@@ -10,8 +11,18 @@ export type Outcome =
   | { readonly kind: 'differs'; readonly differences: readonly string[] }
   | { readonly kind: 'skipped'; readonly reason: string }
 
+export interface Target {
+  readonly server: Server
+  readonly models: Models
+  /** How long a list may take to show what was done elsewhere in a cluster; 0: not at all. */
+  readonly settleMs: number
+}
+
+/** Between two looks at a list. */
+const lookMs = 50
+
 /** The outcome of one row. Never rejects: a server that breaks the connection differs. */
-export async function runRow(row: Row, server: Server, models: Models): Promise<Outcome> {
+export async function runRow(row: Row, { server, models, settleMs }: Target): Promise<Outcome> {
   const model = row.needs === undefined ? '' : models.names[row.needs]
   if (model === undefined) return { kind: 'skipped', reason: `there is no model of the kind "${row.needs}"` }
   const fill = filler(model)
@@ -20,9 +31,15 @@ export async function runRow(row: Row, server: Server, models: Models): Promise<
   try {
     for (const [index, step] of row.steps.entries()) {
       const { send, expect } = fill(step) as Step
-      const answer = await server.send(send)
-      const where = row.steps.length === 1 ? '' : `step ${index + 1}: `
-      found.push(...differencesOf(expect, answer, earlier).map((difference) => where + difference))
+      const untilMs = performance.now() + (send.method === 'GET' ? settleMs : 0)
+      let answer = await server.send(send)
+      let wrong = differencesOf(expect, answer, earlier)
+      while (wrong.length > 0 && performance.now() < untilMs) {
+        await pause(lookMs)
+        answer = await server.send(send)
+        wrong = differencesOf(expect, answer, earlier)
+      }
+      found.push(...wrong.map((difference) => (row.steps.length === 1 ? '' : `step ${index + 1}: `) + difference))
       earlier.push(answer)
     }
     for (const name of row.leaves ?? []) {

@@ -107,7 +107,7 @@ export const generateRows: readonly Row[] = section('2.3 generate', [
       status: 200,
       check: ({ lines }, [whole]) => {
         const said = (lines as { response: string }[]).map(({ response }) => response).join('')
-        const { response } = whole?.json as { response: string }
+        const { response } = (whole?.json ?? {}) as { response?: string }
         return said === response ? undefined : `the stream says ${JSON.stringify(said)}, the whole ${response}`
       },
     }),
@@ -186,8 +186,8 @@ export const generateRows: readonly Row[] = section('2.3 generate', [
   ),
   row(
     'a raw prompt is rendered as it is',
-    post('/api/generate', { ...said, prompt: '<s>{{ .Prompt }}', raw: true, _debug_render_only: true }),
-    { json: { _debug_info: { rendered_template: '<s>{{ .Prompt }}' } } },
+    post('/api/generate', { ...said, prompt: '[x]{{ .Prompt }}', raw: true, _debug_render_only: true }),
+    { json: { _debug_info: { rendered_template: '[x]{{ .Prompt }}' } } },
     'completion',
   ),
   row(

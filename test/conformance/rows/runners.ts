@@ -68,7 +68,7 @@ export const runnerRows: readonly Row[] = section('5 runners', [
     step(get('/api/ps'), {
       status: 200,
       check: ({ json }, [first]) => {
-        const { model } = first?.json as { model: string }
+        const { model = '' } = (first?.json ?? {}) as { model?: string }
         const names = (json as { models: Loaded[] }).models.map(({ name }) => name)
         return names.includes(model) || names.includes(`${model}:latest`) ? `${model} is still listed` : undefined
       },

@@ -55,17 +55,18 @@ export class Engines {
 
   /**
    * Under which version the weights of this one are in memory: its own, unless those of another are the same file. Its
-   * engine then serves both, each with its own prompts.
+   * engine then serves both, each with its own prompts. With the options to ask that one for: what this version's
+   * parameters say of loading is none of the other's.
    */
-  async ownerOf(digest: string): Promise<string> {
+  async ownerOf(digest: string, options: Options): Promise<{ readonly owner: string; readonly options: Options }> {
     const model = await this.#init.find(digest).catch(() => undefined)
-    if (model === undefined || model.path === '') return digest
+    if (model === undefined || model.path === '') return { owner: digest, options }
     for (const [owner, held] of this.#held) {
       if (held.model.path !== model.path || held.engine.as === undefined) continue
       this.#shared.set(digest, { owner, held: { ...held, model, engine: held.engine.as(model) } })
-      return owner
+      return { owner, options: { ...options, ...loadOptionsOf(model.parameters, options) } }
     }
-    return digest
+    return { owner: digest, options }
   }
 
   /** As `get`, for a version whose weights another one brought into memory. */

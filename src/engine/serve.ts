@@ -124,10 +124,11 @@ class Served implements AsyncIterator<Batch> {
   #acquire(): void {
     const { engines, acquire } = this.#init
     this.#attempts += 1
-    const { digest } = this.#request
+    const request = this.#request
+    const { digest } = request
     this.#acquired = engines.mayShare(digest)
-      ? engines.ownerOf(digest).then((owner) => acquire(owner, this.#request))
-      : acquire(digest, this.#request)
+      ? engines.ownerOf(digest, request.options).then(({ owner, options }) => acquire(owner, { ...request, options }))
+      : acquire(digest, request)
   }
 
   /** As it is wanted: by the time that it is ready, another request may have had it loaded otherwise. */

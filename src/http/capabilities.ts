@@ -3,17 +3,27 @@ import { ApiError } from './errors.ts'
 import type { AskedModel } from './model-check.ts'
 import type { ApiServices } from './services.ts'
 
+export interface Requirement {
+  readonly endpoint: 'generate' | 'chat'
+  readonly needed: readonly Capability[]
+  readonly services: ApiServices
+}
+
 export type Capability = 'insert' | 'tools' | 'vision' | 'thinking'
 
-/** Throws ApiError `not-supported` in the words that clients look for, or `model-not-found`. */
+/**
+ * Throws ApiError `not-supported` in the words that clients look for. What is not held anywhere passes: its request says
+ * so, and why.
+ */
 export async function requireCapabilities(
   model: AskedModel,
-  needed: readonly Capability[],
-  services: ApiServices,
+  { endpoint, needed, services }: Requirement,
 ): Promise<void> {
-  if (needed.length === 0) return
   const held = await services.find(model.name)
-  if (held === undefined) throw new ApiError('model-not-found', model.sent)
+  if (held === undefined) return
+  if (!held.capabilities.includes('completion')) {
+    throw new ApiError('not-supported', `"${model.sent}" does not support ${endpoint}`)
+  }
   const lacking = needed.filter((capability) => !held.capabilities.includes(capability))
   if (lacking.length === 0) return
   // The one that has a switch of its own in every client, and words of its own.

@@ -39,7 +39,7 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
     return sendJson(reply, { ...head(model.sent, ''), done: true, done_reason: 'unload' })
   }
   const work: InferWork = messages.length === 0 ? { kind: 'load' } : chatWork(fields, messages)
-  await requireCapabilities(model, needs(work), services)
+  await requireCapabilities(model, { endpoint: 'chat', needed: needs(work), services })
   const answer = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
   if (work.kind === 'chat' && fields.stream !== false && shared.renderOnly !== true) {
     const writer = new ChatLines(model.sent, startedMs)

@@ -10,7 +10,7 @@ import {
 } from '../../actors/view.ts'
 import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
 import { refOf } from '../../protocols/ref.ts'
-import type { HeldModel } from '../../protocols/report.ts'
+import type { HeldModel, NodeReport } from '../../protocols/report.ts'
 import { AskError } from '../runtime/asks.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { ApiError, type ErrorCode } from './errors.ts'
@@ -172,9 +172,19 @@ export class Cluster {
         return { found, problem: problem === null ? undefined : `${report?.name ?? node}: ${problem}` }
       }),
     )
+    await Promise.all(holders.map(({ node }) => this.#hear(node)))
     const problem = answers.find((answer) => answer.problem !== undefined)?.problem
     if (problem !== undefined) throw new ApiError('store-failed', problem)
     if (!answers.some(({ found }) => found === true)) throw new ApiError('model-not-found', name)
+  }
+
+  /** Who changed something through this node sees it here at once: the report is fetched, where gossip would be late. */
+  async #hear(node: NodeId): Promise<void> {
+    if (node === this.self) return
+    const answer = await this.askRef(refOf(node, 'node/reporter'), { type: 'report.request' }).catch(() => undefined)
+    if (answer === undefined) return // Gossip brings it.
+    const report = { ...(answer.report as NodeReport), node }
+    this.#runtime.tell(refOf(this.self, 'node/membership'), { type: 'report.received', report })
   }
 
   async unload(name: string): Promise<void> {
@@ -184,6 +194,7 @@ export class Cluster {
     const { digest } = resolved.model
     const message = { type: 'engine.unload', digest }
     await Promise.all(resolved.holders.map(({ node }) => this.askRef(refOf(node, 'node/worker'), message)))
+    await Promise.all(resolved.holders.map(({ node }) => this.#hear(node)))
   }
 }
 

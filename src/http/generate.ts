@@ -49,7 +49,7 @@ async function answerGenerate(services: ApiServices, request: FastifyRequest, re
   }
   checkRaw(fields)
   const work: InferWork = isEmpty ? { kind: 'load' } : generateWork(fields)
-  await requireCapabilities(model, needs(work), services)
+  await requireCapabilities(model, { endpoint: 'generate', needed: needs(work), services })
   const answer = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
   if (work.kind === 'load') {
     await wholeAnswer(reply.raw, answer, model.sent)

@@ -44,7 +44,7 @@ export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
     const asked = checkModel(model || name)
     const shown = await services.show(asked.name, verbose)
     if (shown === undefined) throw new ApiError('model-not-found', asked.display)
-    return sendJson(reply, shown)
+    return sendJson(reply, isCopilot(request.headers['user-agent']) ? withBasename(shown, asked.sent) : shown)
   })
   app.post('/api/copy', { config: { endpoint: 'copy' } }, async (request, reply) => {
     const { source = '', destination = '' } = readCopy(request.body)
@@ -65,6 +65,15 @@ export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
     await services.remove(wanted)
     return reply.code(200).send()
   })
+}
+
+/** GitHub's Copilot names models by what stands there, and would mix up those that come from one base. */
+function isCopilot(userAgent = ''): boolean {
+  return userAgent.startsWith('GitHubCopilotChat/')
+}
+
+function withBasename(shown: Record<string, unknown>, name: string): Record<string, unknown> {
+  return { ...shown, model_info: { ...(shown.model_info as object), 'general.basename': name } }
 }
 
 /** By the second, as Ollama sorts; the sort is stable, so that equal ones keep the order they came in. */

@@ -1,8 +1,11 @@
 /** What a model can do: what its file says, its templates, and the parser that its configuration names. */
 import { styleOfParser } from '../prompt/answer/detect.ts'
-import { createRenderer } from '../prompt/renderer.ts'
+import { createRenderer, type Renderer } from '../prompt/renderer.ts'
 import type { GgufFacts } from './gguf.ts'
 import { type Config, layersOf, type Manifest } from './manifest.ts'
+
+/** Of a model that has none. */
+const bareTemplate = '{{ .Prompt }}'
 
 export interface CapabilityFacts {
   readonly manifest: Manifest
@@ -12,12 +15,11 @@ export interface CapabilityFacts {
   readonly goTemplate: string | undefined
 }
 
-/** In Ollama's order: completion or embedding, then tools, insert, vision, thinking and audio. */
-export function capabilitiesOf({ manifest, config, facts, goTemplate }: CapabilityFacts): readonly string[] {
-  if (!facts.capabilities.includes('completion')) return facts.capabilities
+/** What renders the model's prompts. */
+function rendererOf({ config, facts, goTemplate }: Omit<CapabilityFacts, 'manifest'>): Renderer {
   const { renderer, parser, model_family, model_families } = config
   const { chatTemplate } = facts
-  const { capabilities } = createRenderer({
+  return createRenderer({
     families: [model_family ?? '', ...(model_families ?? [])],
     ...(renderer === undefined ? {} : { renderer }),
     ...(parser === undefined ? {} : { parser }),
@@ -27,6 +29,21 @@ export function capabilitiesOf({ manifest, config, facts, goTemplate }: Capabili
     eosToken: '',
     addsBos: false,
   })
+}
+
+/** The template that `/api/show` shows: the one that renders, else Ollama's own for models without any. */
+export function shownTemplate(model: Omit<CapabilityFacts, 'manifest'>): string {
+  const { chatTemplate } = model.facts
+  const { way } = rendererOf(model).choice
+  return (way === 'jinja' ? chatTemplate : model.goTemplate) ?? chatTemplate ?? bareTemplate
+}
+
+/** In Ollama's order: completion or embedding, then tools, insert, vision, thinking and audio. */
+export function capabilitiesOf({ manifest, ...model }: CapabilityFacts): readonly string[] {
+  const { config, facts } = model
+  if (!facts.capabilities.includes('completion')) return facts.capabilities
+  const { capabilities } = rendererOf(model)
+  const { parser } = config
   const style = parser === undefined ? undefined : styleOfParser(parser)
   const sees = facts.capabilities.includes('vision') || layersOf(manifest, 'projector').length > 0
   return [

@@ -89,6 +89,11 @@ export async function readGgufDetails(path: string): Promise<GgufDetails> {
   }
 }
 
+/** What a file says of itself, whatever kind it is; its arrays as null unless `verbose`. */
+export async function readGgufInfo(path: string, verbose: boolean): Promise<Record<string, unknown>> {
+  return modelInfo(await readHeader(path, verbose ? 'all' : 'none'))
+}
+
 const nextSteps: Readonly<Record<GgufError['code'], string>> = {
   'not-gguf': 'Import a model in that format.',
   corrupt: 'Download it again.',

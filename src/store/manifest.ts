@@ -38,6 +38,7 @@ const Config = Type.Object({
   file_type: Type.Optional(Type.String()),
   renderer: Type.Optional(Type.String()),
   parser: Type.Optional(Type.String()),
+  requires: Type.Optional(Type.String()),
 })
 export type Config = Static<typeof Config>
 

@@ -2,7 +2,8 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { displayName } from '../../protocols/model-name.ts'
-import { readGgufDetails } from './gguf.ts'
+import { shownTemplate } from './capabilities.ts'
+import { readGgufDetails, readGgufInfo } from './gguf.ts'
 import { type LayerKind, layersOf, type Manifest, readJson, readText } from './manifest.ts'
 import { StoreError } from './store-error.ts'
 import { detailsOf, type StoredModel } from './stored-model.ts'
@@ -19,7 +20,7 @@ export async function showModel(
   blobPath: BlobPath,
   verbose: boolean,
 ): Promise<Record<string, unknown>> {
-  const { manifest, facts } = model
+  const { manifest, config, facts } = model
   const [licenses, systems, templates] = await Promise.all([
     readTexts(manifest, 'license', blobPath),
     readTexts(manifest, 'system', blobPath),
@@ -27,22 +28,27 @@ export async function showModel(
   ])
   const parameters = await readParameters(manifest, blobPath)
   const messages = await readMessages(manifest, blobPath)
-  const lines = parameterLines(parameters)
-  const modelfile = modelfileText({ model, blobPath, templates, systems, licenses, messages, lines })
+  const modelfile = modelfileText({
+    ...{ model, blobPath, templates, systems, licenses, messages },
+    parameters: parameterLines(parameters, String),
+  })
+  const lines = parameterLines(parameters, goValue)
+  const [projector] = layersOf(manifest, 'projector')
   const details = verbose ? await readGgufDetails(model.path) : undefined
   return {
     ...(licenses.length > 0 ? { license: licenses.join('\n') } : {}),
     modelfile,
     ...(lines.length > 0 ? { parameters: lines.map(([key, value]) => `${key.padEnd(30)} ${value}`).join('\n') } : {}),
-    // The engine renders with the GGUF's own template; a Go template layer only answers where the GGUF has none.
-    template: facts.chatTemplate ?? templates[0] ?? '',
+    template: shownTemplate({ config, facts, goTemplate: templates[0] }),
     ...(systems[0] === undefined ? {} : { system: systems[0] }),
     details: detailsOf(model),
     ...(messages.length > 0 ? { messages } : {}),
     model_info: details?.modelInfo ?? facts.modelInfo,
+    ...(projector === undefined ? {} : { projector_info: await readGgufInfo(blobPath(projector.digest), verbose) }),
     ...(details === undefined ? {} : { tensors: details.tensors }),
     capabilities: model.capabilities,
     modified_at: localTime(model.modifiedAtMs),
+    ...(config.requires === undefined ? {} : { requires: config.requires }),
   }
 }
 
@@ -80,14 +86,18 @@ function notA(what: string, path: string): StoreError {
   return new StoreError('corrupt', `${path} is not a ${what}. Pull or import the model again.`)
 }
 
-/** Name and value per line; an array has a line for each element, a string is quoted as Go does. */
-function parameterLines(parameters: Readonly<Record<string, unknown>>): [name: string, value: string][] {
+/** Name and value per line; an array has a line for each element. */
+function parameterLines(
+  parameters: Readonly<Record<string, unknown>>,
+  textOf: (value: unknown) => string,
+): [name: string, value: string][] {
   return Object.entries(parameters).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value]).map((element): [string, string] => [
-      name,
-      typeof element === 'string' ? goQuoted(element) : String(element),
-    ]),
+    (Array.isArray(value) ? value : [value]).map((element): [string, string] => [name, textOf(element)]),
   )
+}
+
+function goValue(value: unknown): string {
+  return typeof value === 'string' ? goQuoted(value) : String(value)
 }
 
 interface ModelfileParts {
@@ -97,7 +107,7 @@ interface ModelfileParts {
   readonly systems: readonly string[]
   readonly licenses: readonly string[]
   readonly messages: readonly Message[]
-  readonly lines: readonly (readonly [name: string, value: string])[]
+  readonly parameters: readonly (readonly [name: string, value: string])[]
 }
 
 /** TEMPLATE only where a layer holds one: it is a Go template there, which the GGUF's Jinja is not. */
@@ -113,17 +123,17 @@ function modelfileText(parts: ModelfileParts): string {
     ...pathsOf('adapter').map((path) => `ADAPTER ${path}`),
     ...parts.templates.map((text) => `TEMPLATE ${quoted(text)}`),
     ...parts.systems.map((text) => `SYSTEM ${quoted(text)}`),
-    ...parts.lines.map(([name, value]) => `PARAMETER ${name} ${value}`),
+    ...parts.parameters.map(([name, value]) => `PARAMETER ${name} ${quoted(value)}`),
     ...parts.licenses.map((text) => `LICENSE ${quoted(text)}`),
     ...parts.messages.map((message) => `MESSAGE ${message.role} ${quoted(message.content)}`),
     '',
   ].join('\n')
 }
 
-/** A Modelfile's argument: bare, or in the quotes that its content allows. */
+/** A Modelfile's argument as Ollama writes it: bare where its reader takes it so, else in the quotes that it allows. */
 function quoted(text: string): string {
-  if (text.includes('"') || text.includes('\n')) return `"""${text}"""`
-  return text === '' || text.trim() !== text ? `"${text}"` : text
+  if (!text.includes('\n') && !text.startsWith(' ') && !text.endsWith(' ')) return text
+  return text.includes('"') ? `"""${text}"""` : `"${text}"`
 }
 
 const goEscapes: Readonly<Record<string, string>> = {

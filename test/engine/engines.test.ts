@@ -117,8 +117,8 @@ describe('two versions on one file', () => {
     const stable = new Stable({}, find)
     await stable.start('d')
     expect(stable.engines.mayShare('e')).toBe(true)
-    expect(await stable.engines.ownerOf('e')).toBe('d')
-    expect(await stable.engines.ownerOf('f')).toBe('f')
+    expect(await stable.engines.ownerOf('e', {})).toEqual({ owner: 'd', options: {} })
+    expect(await stable.engines.ownerOf('f', {})).toEqual({ owner: 'f', options: {} })
     const shared = stable.engines.shared('e', {})
     expect(shared).toMatchObject({ ref: 'n/node/engines/d', model: { system: 'two' } })
     const work = { kind: 'chat', messages: [{ role: 'user', content: 'hi' }] } as const
@@ -128,5 +128,19 @@ describe('two versions on one file', () => {
     void stable.runtime.stop('n/node/engines/d')
     await stable.world.run(10)
     expect(stable.engines.shared('e', {})).toBeUndefined()
+  })
+
+  it('share one process that is loaded as the second one’s own parameters say', async () => {
+    const small = async (digest: string) => ({
+      ...file,
+      digest,
+      path: '/blobs/a',
+      parameters: digest === 'e' ? { num_ctx: 64, temperature: 0.5 } : {},
+    })
+    const stable = new Stable({}, small)
+    await stable.start('d')
+    expect(await stable.engines.ownerOf('e', { top_k: 3 })).toEqual({ owner: 'd', options: { top_k: 3, num_ctx: 64 } })
+    expect(stable.engines.shared('e', {})).toBeUndefined()
+    expect(stable.engines.suits('d', { num_ctx: 64 })).toBe(false)
   })
 })

@@ -1,0 +1,23 @@
+/** Every row, in the order of the reference. */
+import type { Row } from './row.ts'
+import { chatRows } from './rows/chat.ts'
+import { embeddingRows } from './rows/embeddings.ts'
+import { generateRows } from './rows/generate.ts'
+import { listRows } from './rows/lists.ts'
+import { originRows } from './rows/origins.ts'
+import { renderingRows } from './rows/rendering.ts'
+import { resolutionRows } from './rows/resolution.ts'
+import { routeRows } from './rows/routes.ts'
+import { runnerRows } from './rows/runners.ts'
+import { sharedRows } from './rows/shared.ts'
+import { wireRows } from './rows/wire.ts'
+
+export const rows: readonly Row[] = [
+  ...[wireRows, originRows, routeRows, sharedRows, resolutionRows, generateRows, chatRows, embeddingRows],
+  ...[listRows, runnerRows, renderingRows],
+].flat()
+
+/** What tells a row from all others. */
+export function idOf({ section, title }: Row): string {
+  return `${section}: ${title}`
+}

@@ -12,6 +12,9 @@ const maxDrainMs = 3_600_000
 /** Addresses given by hand; peers of peers bring the rest. */
 const maxJoinAddresses = 64
 
+/** Web pages that are let in by hand; each request of a page is compared with all of them. */
+const maxOrigins = 64
+
 /** What of this machine the settings depend on. */
 export interface Host {
   readonly homeFolder: string
@@ -53,6 +56,15 @@ export const settings = {
     argument: 'HOST:PORT',
     description: 'where the Ollama API listens',
     foreign: { variable: 'OLLAMA_HOST', use: localOllamaHost },
+  },
+  origins: {
+    name: 'origins',
+    kind: kind.origins(maxOrigins),
+    fallback: '',
+    unit: '',
+    argument: 'ORIGIN...',
+    description: 'web pages that may ask beside those of this host and desktop apps; one * in each stands for anything',
+    foreign: { variable: 'OLLAMA_ORIGINS' },
   },
   p2p: {
     name: 'p2p',

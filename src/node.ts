@@ -97,6 +97,7 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
     },
     listener: listenerLogic({
       ...config.api,
+      origins: config.origins,
       log,
       services: services(runtime, responses, open.catalog, token, startedMs),
       onOpen: api.resolve,

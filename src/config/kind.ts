@@ -107,18 +107,34 @@ export function p2pAddress() {
   }
 }
 
-/** Addresses to dial: a YAML list, or texts separated by commas. */
+/** Addresses to dial. */
 export function dialAddresses(maxItems: number) {
   return {
     schema: Type.Array(Type.String(), { maxItems }),
     expected: `at most ${maxItems} TCP multiaddrs, for example /ip4/192.168.1.20/tcp/11435`,
     read: (raw: unknown) => {
-      const items = (Array.isArray(raw) ? raw : [raw]).flatMap((item) =>
-        typeof item === 'string' ? item.split(',').flatMap((part) => part.trim() || []) : [item],
-      )
+      const items = listOf(raw)
       return items.every((item) => typeof item === 'string' && isDialAddress(item)) ? items : undefined
     },
   }
+}
+
+/** Where web pages come from: `https://chat.example`, `chrome-extension://*`, or `*` for every page. */
+export function origins(maxItems: number) {
+  return {
+    schema: Type.Array(Type.String({ maxLength: 512, pattern: '^(\\*|(?=[^*]*\\*?[^*]*$)[^\\s/]+://\\S*)$' }), {
+      maxItems,
+    }),
+    expected: `at most ${maxItems} origins with a scheme and at most one *, for example https://chat.example:*`,
+    read: listOf,
+  }
+}
+
+/** A YAML list, or texts separated by commas. */
+function listOf(raw: unknown): unknown[] {
+  return (Array.isArray(raw) ? raw : [raw]).flatMap((item) =>
+    typeof item === 'string' ? item.split(',').flatMap((part) => part.trim() || []) : [item],
+  )
 }
 
 function trimmed(raw: unknown): unknown {

@@ -18,6 +18,8 @@ export interface ListenerInit {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
+  /** Web pages that may ask beside the usual ones; see `origin.ts`. */
+  readonly origins?: readonly string[]
   readonly services: ApiServices
   readonly log: HttpLog
   /** Default: those below. */
@@ -84,13 +86,13 @@ const maxSurplusConnections = 256
 
 /** Starts listening. Rejects with a ListenError. */
 export async function startListener(init: ListenerInit): Promise<Listener> {
-  const { host, port, services, log } = init
+  const { host, port, origins = [], services, log } = init
   const limits = { ...defaultLimits, ...init.limits }
   const app = Fastify({ ...wireOptions, connectionTimeout: limits.maxStallMs })
   const draining = new AbortController()
   const connections = trackConnections(app, draining.signal, limits.maxConnections)
   installWire(app, log, new BodyBudget(limits.maxBodiesBytes))
-  originGuard(app, host)
+  originGuard(app, { host, origins })
   rootRoutes(app)
   accountRoutes(app)
   modelRoutes(app, services)

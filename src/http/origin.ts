@@ -20,19 +20,34 @@ const allowedHeaders = ['Authorization', 'Content-Type', 'User-Agent', 'Accept',
   .concat(stainless)
   .join(',')
 
+const preflightVary = 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers'
+
 const localOrigin = /^https?:\/\/(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?$/
 const desktopOrigin = /^(?:app|file|tauri|vscode-webview|vscode-file):\/\//
 const localName = /\.(?:localhost|local|internal)$/
 
-/** Adds both guards. `listenHost`: where the listener is bound; the host guard only applies on loopback. */
-export function originGuard(app: FastifyInstance, listenHost: string): void {
+export interface OriginGuardInit {
+  /** Where the listener is bound; the host guard only applies on loopback. */
+  readonly host: string
+  /** Allowed beside the usual ones: with at most one `*` each, or `*` for every page. */
+  readonly origins: readonly string[]
+}
+
+/** Adds both guards. */
+export function originGuard(app: FastifyInstance, { host: listenHost, origins }: OriginGuardInit): void {
   const guardsHost = isLoopback(listenHost)
+  const allowsAll = origins.includes('*')
+  const isAllowed = (origin: string): boolean =>
+    allowsAll ||
+    localOrigin.test(origin) ||
+    desktopOrigin.test(origin) ||
+    origins.some((pattern) => fits(origin, pattern))
   app.addHook('onRequest', (request, reply, next) => {
     const { host = '', origin } = request.headers
     const isForeign = origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`
-    if (isForeign && !localOrigin.test(origin) && !desktopOrigin.test(origin)) return void refuse(reply)
-    if (isForeign && request.method === 'OPTIONS') return void answerPreflight(reply, origin)
-    if (isForeign) reply.header('access-control-allow-origin', origin).header('vary', 'Origin')
+    if (isForeign && !isAllowed(origin)) return void refuse(reply)
+    if (isForeign) permit(reply, allowsAll ? undefined : origin, request.method === 'OPTIONS')
+    if (isForeign && request.method === 'OPTIONS') return void reply.code(204).send()
     if (guardsHost && !isLocalHost(host)) return void refuse(reply)
     if (guardsHost && request.method === 'OPTIONS' && isLocalName(withoutPort(host))) return void reply.code(204).send()
     next()
@@ -43,15 +58,22 @@ function refuse(reply: FastifyReply): FastifyReply {
   return reply.code(403).send()
 }
 
-function answerPreflight(reply: FastifyReply, origin: string): FastifyReply {
-  return reply
-    .code(204)
-    .header('access-control-allow-origin', origin)
+/** @param origin undefined: every page is allowed, and no answer depends on which one asks */
+function permit(reply: FastifyReply, origin: string | undefined, isPreflight: boolean): void {
+  reply.header('access-control-allow-origin', origin ?? '*')
+  if (origin !== undefined) reply.header('vary', isPreflight ? preflightVary : 'Origin')
+  if (!isPreflight) return
+  reply
     .header('access-control-allow-methods', allowedMethods)
     .header('access-control-allow-headers', allowedHeaders)
     .header('access-control-max-age', preflightSeconds)
-    .header('vary', 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers')
-    .send()
+}
+
+/** Whether an origin is what a pattern says, whose `*` stands for any text. */
+function fits(origin: string, pattern: string): boolean {
+  const [start = '', end] = pattern.split('*')
+  if (end === undefined) return origin === pattern
+  return origin.length >= start.length + end.length && origin.startsWith(start) && origin.endsWith(end)
 }
 
 const privateAddresses = new BlockList()

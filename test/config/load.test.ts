@@ -24,6 +24,7 @@ describe('loadConfig', () => {
   it('has a default for every setting', () => {
     expect(load()).toEqual({
       api: { host: '127.0.0.1', port: 11434 },
+      origins: [],
       p2p: '/ip4/127.0.0.1/tcp/11435',
       join: [],
       data: '/people/ada/.omx',
@@ -58,6 +59,17 @@ describe('loadConfig', () => {
   it('puts the models into the data folder unless told otherwise', () => {
     expect(load({ flags: { data: '/srv/omx' } }).models).toBe('/srv/omx/models')
     expect(load({ env: { OLLAMA_MODELS: '"~/.ollama/models"' } }).models).toBe('/people/ada/.ollama/models')
+  })
+
+  it('takes OLLAMA_ORIGINS as pages that may ask, and refuses what is none', () => {
+    const origins = (OLLAMA_ORIGINS: string) => load({ env: { OLLAMA_ORIGINS } }).origins
+    expect(origins('https://chat.example, chrome-extension://*')).toEqual([
+      'https://chat.example',
+      'chrome-extension://*',
+    ])
+    expect(origins('*')).toEqual(['*'])
+    expect(() => origins('chat.example')).toThrow('expected at most 64 origins')
+    expect(() => origins('https://*.a.*')).toThrow('expected at most 64 origins')
   })
 
   it('takes NODE_ID as the name', () => {

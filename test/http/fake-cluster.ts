@@ -2,7 +2,7 @@
 import type { InferFrame, InferResult, InferStream } from '../../protocols/infer.ts'
 import type { HeldModel } from '../../protocols/report.ts'
 import { ApiError } from '../../src/http/errors.ts'
-import { type Listener, type ListenerLimits, startListener } from '../../src/http/listener.ts'
+import { type Listener, startListener } from '../../src/http/listener.ts'
 import type { ApiServices, LoadedRow, NewRequest, OperationsServices } from '../../src/http/services.ts'
 import { Channel } from '../../src/runtime/channel.ts'
 
@@ -151,10 +151,13 @@ export interface Running {
 }
 
 /** A real listener on a free port of loopback. */
-export async function startFake(cluster = new FakeCluster(), limits: Partial<ListenerLimits> = {}): Promise<Running> {
+/** What a test wants otherwise than a user's listener. */
+type FakeInit = Pick<Parameters<typeof startListener>[0], 'limits' | 'origins'>
+
+export async function startFake(cluster = new FakeCluster(), init: FakeInit = {}): Promise<Running> {
   const logged: string[] = []
   const log = { error: (_: unknown, message: string) => void logged.push(message) }
-  const listener = await startListener({ host: '127.0.0.1', port: 0, services: cluster, log, limits })
+  const listener = await startListener({ host: '127.0.0.1', port: 0, services: cluster, log, ...init })
   const { port } = listener.address
   return { cluster, listener, port, url: `http://127.0.0.1:${port}`, logged }
 }

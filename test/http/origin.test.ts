@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type Running, startFake } from './fake-cluster.ts'
 import { exchange, parseAnswer } from './raw-socket.ts'
 
@@ -8,9 +8,9 @@ beforeAll(async () => {
 })
 afterAll(() => node.listener.close())
 
-async function ask(method: string, headers: readonly string[]) {
+async function ask(method: string, headers: readonly string[], port = node.port) {
   const head = [`${method} /api/version HTTP/1.1`, 'connection: close', ...headers]
-  return parseAnswer(await exchange(node.port, `${head.join('\r\n')}\r\n\r\n`))
+  return parseAnswer(await exchange(port, `${head.join('\r\n')}\r\n\r\n`))
 }
 
 describe('web pages', () => {
@@ -47,6 +47,38 @@ describe('web pages', () => {
     expect(answer.head).toContain('access-control-allow-methods: get,post,put,patch,delete,head,options')
     expect(answer.head).toContain('access-control-allow-headers: authorization,content-type')
     expect(answer.head).toContain('access-control-max-age: 43200')
+  })
+})
+
+describe('web pages that were invited by hand', () => {
+  it.each([
+    ['https://chat.example', 'https://chat.example', 200],
+    ['https://chat.example', 'https://chat.example.evil', 403],
+    ['chrome-extension://*', 'chrome-extension://abc', 200],
+    ['chrome-extension://*', 'moz-extension://abc', 403],
+    ['https://*.example', 'https://a.b.example', 200],
+    ['https://a*a.example', 'https://a.example', 403],
+  ])('as %s: %s gets %i', async (origins, origin, status) => {
+    const invited = await startFake(undefined, { origins: [origins] })
+    onTestFinished(() => invited.listener.close())
+    const answer = await ask('GET', ['host: localhost', `origin: ${origin}`], invited.port)
+    expect(answer.status).toBe(status)
+    if (status === 200) expect(answer.head).toContain(`access-control-allow-origin: ${origin}`)
+    const usual = await ask('GET', ['host: localhost', 'origin: http://localhost:3000'], invited.port)
+    expect(usual.status).toBe(200)
+  })
+
+  it('as *: every page may read, the one without an origin of its own too', async () => {
+    const invited = await startFake(undefined, { origins: ['*'] })
+    onTestFinished(() => invited.listener.close())
+    for (const origin of ['null', 'http://evil.example']) {
+      for (const method of ['GET', 'OPTIONS']) {
+        const { status, head } = await ask(method, ['host: localhost', `origin: ${origin}`], invited.port)
+        expect(status).toBe(method === 'GET' ? 200 : 204)
+        expect(head).toContain('access-control-allow-origin: *')
+        expect(head).not.toContain('vary')
+      }
+    }
   })
 })
 

@@ -15,7 +15,7 @@ const busy = { error: 'server busy, please try again.  maximum pending requests 
 const hi = { model: 'demo', prompt: 'hi', stream: false }
 
 async function start(limits: Partial<ListenerLimits>, cluster = new FakeCluster()): Promise<Running> {
-  const node = await startFake(cluster, limits)
+  const node = await startFake(cluster, { limits })
   onTestFinished(() => node.listener.close())
   return node
 }

@@ -23,6 +23,8 @@ const peer = {
   node: '12D3KooWcharlesbabbage',
   name: 'babbage',
   state: 'healthy',
+  sinceMs: 60_000,
+  reason: '',
   addresses: ['/ip4/10.0.0.2/tcp/11435'],
   rttMs: 1.25,
   lastSeenMs: 300,
@@ -107,11 +109,12 @@ describe('status', () => {
 
 describe('peers and models', () => {
   it('align what they list', async () => {
-    const stranger = { ...peer, name: '', rttMs: null, addresses: [], lastSeenMs: 7_200_000 }
+    const why = 'silent for 4.2 s; none of 3 others hears it'
+    const stranger = { ...peer, name: '', rttMs: null, addresses: [], lastSeenMs: 7_200_000, reason: why }
     await using node = await answering(answers({ '/omx/v1/peers': { peers: [peer, stranger] } }))
     const [title = '', first = '', second = ''] = (await run(['peers', '--api', node.api])).printed.split('\n')
-    expect(first).toMatch(/^babbage {2}…sbabbage {2}healthy {2}1\.3 ms {2}0 s ago/)
-    expect(second).toMatch(/^\? {8}…sbabbage {2}healthy {7}- {2}2 h ago/)
+    expect(first).toMatch(/^babbage {2}…sbabbage {2}healthy {2}\s*1 min {2}1\.3 ms {2}0 s ago/)
+    expect(second).toMatch(/^\? {8}…sbabbage {2}healthy {2}\s*1 min {7}- {2}2 h ago.*none of 3 others hears it$/)
     expect(title.indexOf('STATE')).toBe(first.indexOf('healthy'))
   })
 

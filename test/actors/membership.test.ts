@@ -8,7 +8,7 @@ import { Site } from './support/site.ts'
 
 const small = 8
 /** Many enough to probe and not to beat; `OMX_MEMBERSHIP_NODES=100` tries more than every push does. */
-const large = Number(process.env.OMX_MEMBERSHIP_NODES ?? 72)
+const large = Number(process.env.OMX_MEMBERSHIP_NODES ?? 66)
 const nameOf = (index: number): NodeId => `n${String(index).padStart(3, '0')}`
 
 class Cluster {

@@ -8,7 +8,9 @@ import { type Command, nodeNames, type Script } from './script.ts'
 /** More than the usual mailbox takes. */
 const floodMessages = 1100
 
-/** So many restarts of the root's children that its own supervisor starts the process anew. */
+/** Longer than the pauses between the first restarts. */
+const crashAgainMs = 1200
+
 type Of<K extends Command['kind']> = Extract<Command, { kind: K }>
 
 export class Faults {
@@ -90,6 +92,10 @@ export class Faults {
       else place.life.world.wallOffsetMs += byMs
     },
     actorCrash: (command) => this.#crashActor(command),
+    crowd: ({ node, model, clients }) => {
+      const asked = { kind: 'request', atMs: 0, node, model, words: 30, client: 'reads', ms: 0 } as const
+      for (let i = 0; i < clients; i++) this.#cluster.request(asked)
+    },
     flood: ({ node, actor }) => {
       const life = this.#node(node)
       for (let i = 0; i < floodMessages; i++) life?.tell(actor, { type: 'flood' })
@@ -146,7 +152,11 @@ export class Faults {
     life.world.deliver(() => void life.leave(drainMs).then(ended))
   }
 
-  #crashActor({ node, actor }: Of<'actorCrash'>): void {
+  #crashActor(command: Of<'actorCrash'>): void {
+    for (let i = 0; i < command.times; i++) this.#at(i * crashAgainMs, () => this.#crashOnce(command))
+  }
+
+  #crashOnce({ node, actor }: Of<'actorCrash'>): void {
     const life = this.#node(node)
     if (life === undefined) return
     const found = pathOfActor(life, actor)

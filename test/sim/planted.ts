@@ -20,10 +20,10 @@ export interface PlantedBug {
   readonly sabotage: Sabotage
 }
 
-/** True for the third of three, and so on. */
-function everyThird(): () => boolean {
+/** True for the second of two, and so on. */
+function everyOther(): () => boolean {
   let count = 0
-  return () => ++count % 3 === 0
+  return () => ++count % 2 === 0
 }
 
 const altered = (init: SimulatedNodeInit, alter: Alterations): SimulatedNodeInit => ({ ...init, alter })
@@ -33,9 +33,18 @@ const withTree =
   (_, init) =>
     altered(init, { tree: change })
 
-/** A host with one method replaced. */
+/** A host with some of its methods replaced. */
 function withHost(change: (host: SimulatedHost) => Partial<Host>): Sabotage {
-  return (_, init) => altered(init, { host: (host) => Object.assign(Object.create(host), change(host)) as Host })
+  const replaced = (host: SimulatedHost): Host => {
+    const changed = change(host) as Record<PropertyKey, unknown>
+    return new Proxy(host, {
+      get: (target, name) => {
+        const value = name in changed ? changed[name] : Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  }
+  return (_, init) => altered(init, { host: replaced })
 }
 
 const working: InferFrame = { kind: 'progress', phase: 'prefill', done: 0, total: 1 }
@@ -55,7 +64,7 @@ async function* withoutEnd(stream: InferStream, world: NodeWorld): AsyncGenerato
 }
 
 const forgetfulWorker: Sabotage = (_, init) => {
-  const isForgotten = everyThird()
+  const isForgotten = everyOther()
   const watchDriver: SimulatedNodeInit['watchDriver'] = (driver, world) => {
     const watched = init.watchDriver?.(driver, world) ?? driver
     return {
@@ -72,9 +81,9 @@ const forgetfulWorker: Sabotage = (_, init) => {
   return { ...init, watchDriver }
 }
 
-/** The scheduler does not hear of every third task that ends. */
+/** The scheduler does not hear of every other task that ends. */
 const lostNotice = withTree((init) => {
-  const isLost = everyThird()
+  const isLost = everyOther()
   const logic = schedulerMachine.provide({
     actions: {
       release: (given: never) => {
@@ -125,15 +134,15 @@ const partitionIsDeath: Sabotage = (_, init) => {
 
 /** A disk that begins the same life again and again. */
 const sameLife: Sabotage = (_, init) => {
-  const disk = Object.assign(Object.create(init.disk), { beginLife: () => 1_000_000 })
-  return { ...init, disk }
+  init.disk.beginLife = () => 1_000_000
+  return init
 }
 
-/** Every third token that a client is given, it is given twice. */
+/** Every other token that a client is given, it is given twice. */
 const repeatedToken: Sabotage = (_, init) => ({
   ...init,
   onResponses: (responses) => {
-    const isRepeated = everyThird()
+    const isRepeated = everyOther()
     const open = responses.open.bind(responses)
     responses.open = (id, onGone) => {
       const response = open(id, onGone)
@@ -148,7 +157,7 @@ const repeatedToken: Sabotage = (_, init) => ({
 })
 
 const unwrittenEnd: Sabotage = (_, init) => {
-  const isUnwritten = everyThird()
+  const isUnwritten = everyOther()
   return altered(init, {
     journal: (journal) => ({
       accepted: (task) => journal.accepted(task),

@@ -76,7 +76,9 @@ export type Command =
   | (At & { readonly kind: 'pause'; readonly forMs: number })
   | (At & { readonly kind: 'slowNode'; readonly costMs: number; readonly forMs: number })
   | (At & { readonly kind: 'clockJump'; readonly byMs: number })
-  | (At & { readonly kind: 'actorCrash'; readonly actor: (typeof crashable)[number] })
+  | (At & { readonly kind: 'actorCrash'; readonly actor: (typeof crashable)[number]; readonly times: number })
+  /** Many ask at once. */
+  | (At & { readonly kind: 'crowd'; readonly model: 'm' | 'n'; readonly clients: number })
   | (At & { readonly kind: 'flood'; readonly actor: (typeof floodable)[number] })
   | (At & {
       readonly kind: 'engine'
@@ -160,7 +162,24 @@ const weighted: fc.WeightedArbitrary<Command>[] = [
     weight: 3,
     arbitrary: fc.record({ ...at, kind: as('clockJump'), byMs: fc.integer({ min: -100_000, max: 100_000 }) }),
   },
-  { weight: 8, arbitrary: fc.record({ ...at, kind: as('actorCrash'), actor: fc.constantFrom(...crashable) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      ...at,
+      kind: as('actorCrash'),
+      actor: fc.constantFrom(...crashable),
+      times: fc.constantFrom(1, 1, 1, 1, 1, 1, 1, 7),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      ...at,
+      kind: as('crowd'),
+      model: fc.constantFrom('m' as const, 'n' as const),
+      clients: fc.integer({ min: 10, max: 50 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ ...at, kind: as('flood'), actor: fc.constantFrom(...floodable) }) },
   {
     weight: 4,

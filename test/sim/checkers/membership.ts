@@ -25,7 +25,12 @@ export const membership: CheckerKind = {
     const incarnations = new Map<string, number>()
     /** Who was found silent by somebody's own ears, and in which incarnation. */
     const silent = new Set<string>()
+    /** What every incarnation of the present life must be above. */
+    const earlier = new Map<string, number>()
     const raised = (node: string, incarnation: number): void => {
+      const before = earlier.get(node) ?? 0
+      if (before > 0 && incarnation <= before)
+        broken(`${node} lives again in incarnation ${incarnation}, and had ${before} in an earlier life`)
       const known = incarnations.get(node) ?? 0
       if (incarnation < known) broken(`${node} goes back from incarnation ${known} to ${incarnation}`)
       incarnations.set(node, incarnation)
@@ -39,6 +44,7 @@ export const membership: CheckerKind = {
     return {
       onLife: (place, what) => {
         if (what !== 'started' || place.life === undefined) return
+        earlier.set(place.node, incarnations.get(place.node) ?? 0)
         const wallMs = place.life.world.wallMs()
         if (place.lives > 1) sometimes('a node restarted under the same id')
         if ((startedWallMs.get(place.node) ?? 0) > wallMs) sometimes('a clock went back over a restart')

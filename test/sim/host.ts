@@ -42,6 +42,7 @@ export class SimulatedHost implements Host {
   readonly #heard = new Set<string>()
   readonly #listening: Listening
   readonly #close: () => void
+  readonly #garbage = new WeakSet<Uint8Array>()
   #lastGossip = 0
   #closed = false
 
@@ -73,7 +74,11 @@ export class SimulatedHost implements Host {
       },
       onFramesLost: (other, frames) => {
         network.onEvent({ kind: 'returned', node, other, frames: frames.length })
-        events.onFramesLost(other, frames)
+        // Who sends garbage is a process that is broken: it does not take its own for frames either.
+        events.onFramesLost(
+          other,
+          frames.filter((frame) => !this.#garbage.has(frame)),
+        )
       },
     })
     this.#client = new InferClient({ ...events, openStream, stallMs, clock: world })
@@ -195,6 +200,7 @@ export class SimulatedHost implements Host {
 
   /** A frame of no meaning, or of a wrong one, from a peer that is broken or hostile. */
   sendGarbage(to: NodeId, frame: Uint8Array): void {
+    this.#garbage.add(frame)
     if (this.#closed || !this.#link.send(to, frame)) return
     this.#network.onEvent({ kind: 'taken', node: this.peerId, other: to, frame })
   }

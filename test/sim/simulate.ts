@@ -121,17 +121,17 @@ class Run {
 
   async run(): Promise<RunResult> {
     const { world } = this.#cluster
+    const onStray = (error: unknown): void => this.#thrown(error)
+    process.on('uncaughtException', onStray)
     try {
       for (const node of nodeNames) this.#cluster.start(node)
       this.#faults.schedule(inOrder(this.#init.script))
       while (world.monotonicMs() < faultsMs + 2000 && this.#violations.length === 0) await this.#tick()
       if (this.#violations.length === 0) await this.#recover(this.#heal())
     } catch (error) {
-      const invariant = 'nothing that runs on the world throws into it'
-      this.#broken(
-        { name: 'world', invariant, sometimes: [], start: () => ({}) },
-        (error as Error).stack ?? String(error),
-      )
+      this.#thrown(error)
+    } finally {
+      process.off('uncaughtException', onStray)
     }
     // Nothing of this run goes on while the next one runs.
     for (const { node } of this.#cluster.live()) this.#cluster.crash(node, true)
@@ -144,6 +144,13 @@ class Run {
       sometimes: this.#sometimes,
       lines: this.#history.lines,
     }
+  }
+
+  /** Also what a promise of a node threw that nobody waits for: it would have ended the process. */
+  #thrown(error: unknown): void {
+    const invariant = 'nothing that runs on the world throws into it'
+    const message = (error as Error).stack ?? String(error)
+    this.#broken({ name: 'world', invariant, sometimes: [], start: () => ({}) }, message)
   }
 
   async #tick(): Promise<void> {

@@ -21,19 +21,24 @@ export const membership: CheckerKind = {
     const startedWallMs = new Map<string, number>()
     /** What each node last heard of each other. */
     const states = new Map<string, string>()
-    /** The highest incarnation that each node has said of itself. */
-    const incarnations = new Map<string, number>()
-    /** Who was found silent by somebody's own ears, and in which incarnation. */
-    const silent = new Set<string>()
+    /** By peer's actor, the last incarnation of its own node that it was told: each hears them in their order. */
+    const told = new Map<string, number>()
+    /** The highest of each node. */
+    const highest = new Map<string, number>()
     /** What every incarnation of the present life must be above. */
     const earlier = new Map<string, number>()
-    const raised = (node: string, incarnation: number): void => {
+    /** Who was found silent by somebody's own ears, and in which incarnation. */
+    const silent = new Set<string>()
+    const raised = (ref: string, incarnation: number): void => {
+      const node = nodeOf(ref)
+      const known = told.get(ref) ?? 0
       const before = earlier.get(node) ?? 0
-      if (before > 0 && incarnation <= before)
-        broken(`${node} lives again in incarnation ${incarnation}, and had ${before} in an earlier life`)
-      const known = incarnations.get(node) ?? 0
       if (incarnation < known) broken(`${node} goes back from incarnation ${known} to ${incarnation}`)
-      incarnations.set(node, incarnation)
+      if (before > 0 && incarnation <= before) {
+        broken(`${node} lives again in incarnation ${incarnation}, and had ${before} in an earlier life`)
+      }
+      told.set(ref, incarnation)
+      highest.set(node, Math.max(incarnation, highest.get(node) ?? 0))
     }
     const claimed = (ref: string, { node, incarnation, status }: Claim): void => {
       if (status === 'alive' || status === 'departed' || silent.has(`${node} ${incarnation}`)) return
@@ -44,7 +49,7 @@ export const membership: CheckerKind = {
     return {
       onLife: (place, what) => {
         if (what !== 'started' || place.life === undefined) return
-        earlier.set(place.node, incarnations.get(place.node) ?? 0)
+        earlier.set(place.node, highest.get(place.node) ?? 0)
         const wallMs = place.life.world.wallMs()
         if (place.lives > 1) sometimes('a node restarted under the same id')
         if ((startedWallMs.get(place.node) ?? 0) > wallMs) sometimes('a clock went back over a restart')
@@ -58,7 +63,7 @@ export const membership: CheckerKind = {
         if (fact.kind !== 'handled') return
         const { message } = fact
         const type = typeOf(message)
-        if (type === 'peer.self') raised(nodeOf(fact.ref), (message.self as { incarnation: number }).incarnation)
+        if (type === 'peer.self') raised(fact.ref, (message.self as { incarnation: number }).incarnation)
         else if (type === 'peer.claimed') claimed(fact.ref, message.claim as Claim)
         else if (type === 'peer.accused') silent.add(`${message.node} ${message.incarnation}`)
         else if (type === 'self.accused') sometimes('an accusation was denied')

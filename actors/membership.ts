@@ -39,6 +39,11 @@ export interface MembershipInput {
   readonly node: NodeId
   /** Identifies this run of the process. */
   readonly boot: number
+  /**
+   * A number above all that this node has used. This actor begins an incarnation with one before it hears anything: what
+   * waits in its mailbox from before a crash must find it in that one already.
+   */
+  readonly nextIncarnation: () => number
   /** Machines with what they need from outside. */
   readonly peer: AnyActorLogic
   readonly healthCheck: AnyActorLogic
@@ -54,8 +59,6 @@ type MembershipEvent =
   | { readonly type: 'view.get'; readonly replyTo: Ref }
   /** From a scheduler or a prober that has just started. */
   | { readonly type: 'view.describe' }
-  /** The first thing that an incarnation of this actor tells itself: only a running one may ask for a number. */
-  | { readonly type: 'self.begin' }
   | { readonly type: 'shutdown' }
 
 interface MembershipContext extends MembershipInput {
@@ -292,8 +295,7 @@ export const membershipMachine = setup({
     noteTold: assign({ told: ({ context }) => selfNews(context) }),
     /** What the others told an earlier incarnation of this actor. */
     askAnew: ({ system }) => {
-      const { tell, local, self } = here(system)
-      tell(self, { type: 'self.begin' })
+      const { tell, local } = here(system)
       tell(local('node/network'), { type: 'network.describe' })
       tell(local('node/reporter'), { type: 'report.describe' })
     },
@@ -328,7 +330,7 @@ export const membershipMachine = setup({
   options: machineOptions,
   context: ({ input }) => ({
     ...input,
-    roster: aloneOn(input.node, input.boot),
+    roster: aloneOn(input.node, input.nextIncarnation()),
     told: { incarnation: 0, reportVersion: 0, pace: 'mesh' },
     awaited: new Set(),
   }),
@@ -341,7 +343,6 @@ export const membershipMachine = setup({
         resting: { after: { compare: { target: 'resting', reenter: true, actions: 'compareWithSomebody' } } },
       },
       on: {
-        'self.begin': { actions: ['raise', 'tellPeers', 'noteTold'] },
         'view.describe': { actions: 'tellView' },
         'peer.found': { actions: ['meet', 'learn'] },
         'link.up': { actions: ['meet', 'learn'] },

@@ -87,6 +87,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
       input: {
         node,
         boot: runtime.life,
+        nextIncarnation: () => runtime.nextId(),
         peer: peer(runtime, () => host),
         healthCheck: healthCheck(init),
         joiners: config.join.map((_, index) => refOf(node, joinerPath(index))),

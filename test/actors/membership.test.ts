@@ -4,6 +4,7 @@ import type { MemberRow } from '../../actors/roster.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import { SimulatedWorld } from '../sim/world.ts'
 import { Lan } from './support/lan.ts'
+import { poison } from './support/poison.ts'
 import { Site } from './support/site.ts'
 
 const small = 8
@@ -239,4 +240,30 @@ it('a claim about an incarnation that is over changes nothing', async () => {
   await cluster.world.run(1500)
   await cluster.expectWhole()
   expect(await cluster.claimAt(cluster.at(0), accused)).toEqual(before)
+})
+
+describe('the membership of a node that crashed', () => {
+  it('speaks for a younger incarnation from its first word, whatever waited for it', async () => {
+    const cluster = await Cluster.of(3)
+    const site = cluster.at(0)
+    const said: number[] = []
+    site.runtime.facts.observe(['handled'], ({ ref, message }) => {
+      if (ref.includes('/peers/') && message.type === 'peer.self')
+        said.push((message.self as { incarnation: number }).incarnation)
+    })
+    const report = async () => (await site.view()).get(site.node)?.report
+    const tellAll = async (version: number): Promise<void> => {
+      site.tell('membership', { type: 'report.own', report: { ...(await report()), version } })
+    }
+    await tellAll(2 ** 51)
+    await cluster.world.run(10)
+    const before = Math.max(...said.splice(0))
+    const known = await report()
+    site.tell('membership', poison())
+    site.tell('membership', { type: 'peer.found', node: 'stranger', addresses: [] })
+    site.tell('membership', { type: 'report.own', report: { ...known, version: 2 ** 51 + 1 } })
+    await cluster.world.run(2000)
+    expect(said.length).toBeGreaterThan(0)
+    expect(Math.min(...said)).toBeGreaterThan(before)
+  })
 })

@@ -1,6 +1,6 @@
 /** Does to a cluster what a script says, and undoes what lasts. */
-import type { NodeId } from '../../protocols/ref.ts'
-import { poison } from '../actors/support/poison.ts'
+import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
+import type { Runtime } from '../../src/runtime/runtime.ts'
 import { models, type SimulatedCluster } from './cluster.ts'
 import type { SimulatedNode } from './node.ts'
 import { type Command, nodeNames, type Script } from './script.ts'
@@ -163,7 +163,7 @@ export class Faults {
     if (found === undefined) return
     const ref = `${node}/${found}`
     life.world.deliver(() => {
-      if (life.runtime.has(ref)) life.runtime.tell(ref, poison())
+      if (life.runtime.has(ref)) bite(life.runtime, ref)
     })
   }
 
@@ -177,6 +177,20 @@ export class Faults {
     else engineFaults.loadFails = 'load-failed'
     this.#at(forMs, () => healEngine(life))
   }
+}
+
+/** A message on which any machine crashes when it looks at what it is; whoever buries it may look. */
+function bite(runtime: Runtime, ref: Ref): void {
+  const bites = (): boolean => armed && runtime.has(ref)
+  let armed = false
+  const message: Message = {
+    get type(): string {
+      if (bites()) throw new Error('bitten by the script')
+      return 'bite'
+    },
+  }
+  runtime.tell(ref, message)
+  armed = true
 }
 
 /** The engines of a node do again what they should; one that stalls goes on stalling until its supervisor acts. */

@@ -150,6 +150,7 @@ export class Site {
         input: {
           node,
           boot: runtime.life,
+          nextIncarnation: () => runtime.nextId(),
           peer,
           healthCheck: healthCheckMachine.provide({ actions: { record } }),
           joiners: join.map((_, index) => refOf(node, joinerPath(index))),

@@ -86,7 +86,7 @@ export class SimulatedCluster {
       life,
       wallOffsetMs: place.wallOffsetMs,
       speed: { tokensPerSecond: 40, loadMs: 120, prefillTokensPerSecond: 400 },
-      watchDriver: (driver) => this.executions.watched(driver, node, () => this.world.monotonicMs()),
+      watchDriver: (driver, world) => this.executions.watched(driver, node, world),
       onRuntime: (runtime) => this.#observe(place, runtime),
     }
     place.life = new SimulatedNode(this.#sabotage(node, init))

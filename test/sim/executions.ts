@@ -1,6 +1,7 @@
 /** Notes what engines really compute, so that a checker can compare it with who still waits for it. */
 import type { InferFrame, InferRequest, InferStream } from '../../protocols/infer.ts'
 import type { Driver, LoadedEngine } from '../../src/engine/driver.ts'
+import type { NodeWorld } from './node-world.ts'
 
 /** One request in one engine, from its acceptance to its end. */
 export interface Execution {
@@ -17,12 +18,12 @@ export class Executions {
   readonly begun = new Map<string, number>()
 
   /** The driver of one node, watched. */
-  watched(driver: Driver, node: string, nowMs: () => number): Driver {
+  watched(driver: Driver, node: string, world: NodeWorld): Driver {
     return {
       name: driver.name,
       load: async (model, settings, signal) => {
         const engine = await driver.load(model, settings, signal)
-        return this.#watch(engine, node, nowMs)
+        return this.#watch(engine, node, world)
       },
     }
   }
@@ -32,8 +33,8 @@ export class Executions {
     for (const execution of this.running) if (execution.node === node) this.running.delete(execution)
   }
 
-  #watch(engine: LoadedEngine, node: string, nowMs: () => number): LoadedEngine {
-    const infer = (request: InferRequest): InferStream => this.#follow(engine.infer(request), request.id, node, nowMs)
+  #watch(engine: LoadedEngine, node: string, world: NodeWorld): LoadedEngine {
+    const infer = (request: InferRequest): InferStream => this.#follow(engine.infer(request), request.id, node, world)
     return new Proxy(engine, {
       get: (target, name) => {
         if (name === 'infer') return infer
@@ -43,17 +44,17 @@ export class Executions {
     })
   }
 
-  #follow(stream: InferStream, id: string, node: string, nowMs: () => number): InferStream {
+  #follow(stream: InferStream, id: string, node: string, world: NodeWorld): InferStream {
     return {
       [Symbol.asyncIterator]: () => {
         const frames = stream[Symbol.asyncIterator]()
-        const execution: Execution = { id, node, beganMs: nowMs() }
+        const execution: Execution = { id, node, beganMs: world.shared.monotonicMs() }
         const over = (): void => void this.running.delete(execution)
         return {
           next: async () => {
             const result = await frames.next()
             if (result.done === true || result.value.some(isEnd)) over()
-            else if (result.value[0]?.kind === 'accepted') {
+            else if (result.value[0]?.kind === 'accepted' && !world.dead) {
               this.running.add(execution)
               this.begun.set(id, (this.begun.get(id) ?? 0) + 1)
               for (const observer of this.observers) observer(execution)

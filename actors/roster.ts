@@ -24,8 +24,12 @@ export const membershipPath = 'node/membership'
 
 export const peerPath = (node: NodeId): string => `${peersPath}/${node}`
 
-/** A peer's actor that ends by itself has forgotten its peer; one that crashed comes back, one that is stopped has no say. */
-export const hasDeparted = ({ exit }: ActorDown): boolean => exit.kind === 'normal' || exit.kind === 'absent'
+/**
+ * A peer's actor that ends by itself has forgotten its peer; one that crashed comes back, one that is stopped has no say.
+ * Absent under an address that exists: it crashed again before the watch was renewed, and is being restarted.
+ */
+export const hasDeparted = ({ exit, epoch }: ActorDown): boolean =>
+  exit.kind === 'normal' || (exit.kind === 'absent' && epoch === 0)
 
 /** The peer whose actor has this ref. */
 export const peerOf = (ref: string): NodeId => pathOf(ref).slice(peersPath.length + 1)

@@ -206,3 +206,15 @@ describe('the roster', () => {
     expect(claimOf(said, 'p')?.status).toBe('departed')
   })
 })
+
+it('keeps a peer whose actor is between two incarnations, and forgets one whose actor is nowhere', () => {
+  const met = learn(aloneOn('n'), { type: 'peer.found', node: 'p', addresses: [] }, 1)
+  const absent = (epoch: number): RosterNews => ({
+    type: 'actor.down',
+    ref: `n/${peerPath('p')}`,
+    epoch,
+    exit: { kind: 'absent' },
+  })
+  expect(learn(met, absent(7), 2).view.has('p')).toBe(true)
+  expect(learn(met, absent(0), 2).view.has('p')).toBe(false)
+})

@@ -1,4 +1,5 @@
 /** C.5, 9. The tree is whole, restarts are bounded, nobody handles anything after its end, and no end goes unheard. */
+import type { Exit } from '../../../protocols/exit.ts'
 import type { NodeId, Ref } from '../../../protocols/ref.ts'
 import { defaultPolicy } from '../../../src/runtime/supervise.ts'
 import type { CheckerKind } from '../checker.ts'
@@ -41,8 +42,10 @@ export const supervision: CheckerKind = {
       if (times.length > intensity)
         broken(`${supervisor} restarted its children ${times.length} times within ${periodMs} ms`)
     }
-    const ended = (ref: Ref, watcher: Ref, epoch: number): void => {
+    const ended = (ref: Ref, watcher: Ref, epoch: number, exit: Exit): void => {
       sometimes('a watcher heard of an end')
+      // Whoever watches what has ended already hears so each time.
+      if (exit.kind === 'absent') return
       const key = `${watcher} ${running.get(watcher)} ${ref} ${epoch}`
       if (epoch !== 0 && heard.has(key)) broken(`${watcher} heard twice that ${ref} (${epoch}) ended`)
       heard.add(key)
@@ -74,7 +77,7 @@ export const supervision: CheckerKind = {
             return sometimes('a node gave up and was started again')
           case 'handled':
             if (typeOf(fact.message) === 'actor.down')
-              ended(fact.message.ref as Ref, fact.ref, fact.message.epoch as number)
+              ended(fact.message.ref as Ref, fact.ref, fact.message.epoch as number, fact.message.exit as Exit)
         }
       },
       onTick: () => {

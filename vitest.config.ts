@@ -5,6 +5,8 @@ import { CountReporter } from './scripts/count-reporter.ts'
 const countsPath = process.env.TEST_COUNTS_FILE
 
 export default defineConfig({
+  // The builds that users run: XState's development build warns of machines that are started from an action, as all are here.
+  ssr: { resolve: { externalConditions: ['node', 'production'], conditions: ['node', 'production'] } },
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,

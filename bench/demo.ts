@@ -5,8 +5,8 @@
 import { relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { eventually } from '../test/support/eventually.ts'
 import { type Asked, ask } from './support/ask.ts'
-import { eventually } from './support/eventually.ts'
 import { NodeGroup } from './support/node-group.ts'
 import { type NodeProcess, omxNode } from './support/node-process.ts'
 

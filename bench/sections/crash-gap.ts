@@ -1,9 +1,9 @@
 /** How long a client looks at a frozen answer when the one who computed it is killed. */
 
+import { eventually } from '../../test/support/eventually.ts'
 import { simModel } from '../support/arms.ts'
 import { ask } from '../support/ask.ts'
 import { type BenchContext, tinyGguf } from '../support/context.ts'
-import { eventually } from '../support/eventually.ts'
 import type { NodeGroup } from '../support/node-group.ts'
 import { type NodeProcess, omxNode } from '../support/node-process.ts'
 import { quantile, Samples, Table } from '../support/samples.ts'

@@ -2,8 +2,8 @@
 import type { InferFrame, InferRequest, InferResult } from '../../protocols/infer.ts'
 import type { LoadedEngine } from '../../src/engine/driver.ts'
 import { createDriver } from '../../src/engine/drivers.ts'
+import { eventually } from '../../test/support/eventually.ts'
 import { type BenchContext, tinyGguf } from '../support/context.ts'
-import { eventually } from '../support/eventually.ts'
 import { byRound, Table } from '../support/samples.ts'
 import type { Section, SectionResult } from '../support/section.ts'
 

@@ -1,7 +1,7 @@
 /** How long a node takes to be there, to be one of several, and what it weighs while it has nothing to do. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { eventually } from '../../test/support/eventually.ts'
 import type { BenchContext } from '../support/context.ts'
-import { eventually } from '../support/eventually.ts'
 import type { NodeProcess } from '../support/node-process.ts'
 import { residentBytesOf } from '../support/processes.ts'
 import { Samples, Table } from '../support/samples.ts'

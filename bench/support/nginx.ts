@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { eventually } from '../../test/support/eventually.ts'
 import type { BenchContext } from './context.ts'
-import { eventually } from './eventually.ts'
 
 export function nginxVersion(): string | undefined {
   const { stderr, error } = spawnSync('nginx', ['-v'], { encoding: 'utf8' })

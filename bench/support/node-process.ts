@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Static, TSchema } from 'typebox'
 import { Parse } from 'typebox/value'
 import { InspectAnswer, ModelsAnswer, operationsRoutes, PeersAnswer, StatusAnswer } from '../../protocols/operations.ts'
-import { eventually } from './eventually.ts'
+import { eventually } from '../../test/support/eventually.ts'
 import { childrenOf } from './processes.ts'
 
 const cli = fileURLToPath(new URL('../../src/cli/omx-node.ts', import.meta.url))

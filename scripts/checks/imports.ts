@@ -19,7 +19,6 @@ const rooms: readonly Room[] = [
   { name: 'actors', path: /^actors\//, imports: ['protocols', 'runtime', 'actors'] },
   { name: 'version', path: /^src\/version\.ts$/, imports: [] },
   { name: 'gguf', path: /^src\/gguf\//, imports: ['gguf'] },
-  { name: 'gguf', path: /^src\/gguf\//, imports: ['protocols', 'gguf'] },
   { name: 'prompt', path: /^src\/prompt\//, imports: ['protocols', 'prompt'] },
   { name: 'config', path: /^src\/config(\.ts$|\/)/, imports: ['protocols', 'config'] },
   {

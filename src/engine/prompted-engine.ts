@@ -24,6 +24,10 @@ import { promptedAnswer } from './prompted-answer.ts'
 export interface PromptedEngineInit {
   readonly completer: Completer
   readonly model: ModelFile
+  /** What prompts call today. */
+  readonly wallMs?: () => number
+  /** Uniform in [0, 1): the names of tool calls, where a model gives none. */
+  readonly random?: () => number
 }
 
 /** One request with everything that its prompt and its answer need. */
@@ -36,12 +40,16 @@ interface Asked {
 export class PromptedEngine implements LoadedEngine {
   readonly #completer: Completer
   readonly #model: ModelFile
+  readonly #wallMs: () => number
+  readonly #random: () => number
   readonly #renderer: Renderer
   readonly pid?: number
 
-  constructor({ completer, model }: PromptedEngineInit) {
+  constructor({ completer, model, wallMs = Date.now, random = Math.random }: PromptedEngineInit) {
     this.#completer = completer
     this.#model = model
+    this.#wallMs = wallMs
+    this.#random = random
     this.#renderer = rendererOf(completer, model)
     if (completer.pid !== undefined) this.pid = completer.pid
   }
@@ -63,7 +71,7 @@ export class PromptedEngine implements LoadedEngine {
   }
 
   as(model: ModelFile): LoadedEngine {
-    return new PromptedEngine({ completer: this.#completer, model })
+    return new PromptedEngine({ completer: this.#completer, model, wallMs: this.#wallMs, random: this.#random })
   }
 
   load(): WorkerLoad {
@@ -91,7 +99,7 @@ export class PromptedEngine implements LoadedEngine {
   /** A conversation loses its oldest messages until it leaves room for one token of an answer. */
   #converse(asked: Asked): InferStream {
     const { request, work } = asked
-    const now = new Date()
+    const now = new Date(this.#wallMs())
     const whole = this.#renderer.render({ work, now })
     const before = work.kind === 'generate' ? (work.context ?? []) : []
     const limit = this.contextLength - 1 - before.length
@@ -143,7 +151,7 @@ export class PromptedEngine implements LoadedEngine {
       tools,
       ...(calls === undefined ? {} : { calls }),
       ...(thoughts === undefined ? {} : { thinking: thoughts }),
-      random: Math.random,
+      random: this.#random,
     }
   }
 }

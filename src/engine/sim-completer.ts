@@ -2,8 +2,7 @@
 import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { Failure } from '../../protocols/exit.ts'
 import type { FailureCode, InferFrame, InferStream, WorkerLoad } from '../../protocols/infer.ts'
-import { Channel } from '../runtime/channel.ts'
-import { Admission, type Ticket } from './admission.ts'
+import { type Call, Calls, type Work } from './calls.ts'
 import type { Clock } from './clock.ts'
 import type { Completer, CompletionRequest, EmbeddingRequest, Vocabulary } from './completer.ts'
 import type { EngineSettings } from './driver.ts'
@@ -15,14 +14,11 @@ import { type SimWork, SimWorkError, type SimWorkInit, simCompletion, simEmbeddi
 import { chooseSlot, commonPrefix } from './slot-choice.ts'
 import { EmbeddingError } from './vector.ts'
 
-/** Frames that wait for a slow consumer before its request sits out, in frames. */
-const highWaterFrames = 64
 /** Between two rounds of a timed engine, in ms: what a timer can do. A round makes up for what was due. */
 const roundMs = 1
 
-interface Call {
-  readonly channel: Channel<InferFrame>
-  ticket: Ticket | undefined
+interface Stream extends Work {
+  readonly call: Call
   work: SimWork | undefined
   slot: number | undefined
   /** Steps may be taken: the prompt is evaluated. */
@@ -55,14 +51,12 @@ export class SimCompleter implements Completer {
   readonly vocabulary: Vocabulary = { chatTemplate: simChatTemplate, bosToken: '', eosToken: '', addsBos: false }
   readonly ended: Promise<Failure | undefined>
   readonly #init: SimCompleterInit
-  readonly #admission: Admission
-  readonly #calls = new Set<Call>()
+  readonly #calls: Calls<Stream>
   /** What each slot's cache holds. */
   readonly #cache: (readonly number[])[]
   readonly #taken = new Set<number>()
   #round: unknown
   #producedTokens = 0
-  #over = false
   #resolveEnded: (failure: Failure | undefined) => void = () => {}
 
   constructor(init: SimCompleterInit) {
@@ -70,7 +64,7 @@ export class SimCompleter implements Completer {
     this.#init = init
     this.contextLength = settings.contextTokens
     this.sizeBytes = model.sizeBytes
-    this.#admission = new Admission({ slots: settings.slots, maxWaiting: settings.maxWaiting, clock })
+    this.#calls = new Calls({ slots: settings.slots, maxWaiting: settings.maxWaiting, clock })
     this.#cache = Array.from({ length: settings.slots }, () => [])
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
@@ -78,7 +72,7 @@ export class SimCompleter implements Completer {
   }
 
   load(): WorkerLoad {
-    return this.#admission.load()
+    return this.#calls.load()
   }
 
   complete(request: CompletionRequest): InferStream {
@@ -100,34 +94,20 @@ export class SimCompleter implements Completer {
   #enter(model: string, work: NewWork, again = false): InferStream {
     const { refuse } = this.#init.faults
     if (refuse !== undefined) return refusedStream(refuse, `${model}: told to refuse`, this.load())
-    if (this.#over) return refusedStream('draining', `${model} is being unloaded`, this.load())
-    const call = this.#newCall()
-    call.ticket = this.#admission.enter(
-      () => this.#begin(call, work),
-      (before, waiting) => call.channel.push({ kind: 'progress', phase: 'queued', done: before, total: waiting }),
-      again,
-    )
-    if (call.ticket === undefined) {
-      return refusedStream('busy', `every slot for ${model} is taken and its queue is full`, this.load())
-    }
-    this.#calls.add(call)
-    call.channel.push({ kind: 'accepted', load: this.load() })
-    if (!call.ticket.waiting) this.#begin(call, work)
-    return call.channel
+    return this.#calls.enter(model, (call) => this.#streamOf(call, work), again)
   }
 
   async close(): Promise<void> {
     this.#end(undefined, 'cancelled', `${this.#init.model.name} was unloaded`)
   }
 
-  #newCall(): Call {
-    const call: Call = {
-      channel: new Channel<InferFrame>({
-        highWater: highWaterFrames,
-        onDrain: () => this.#continue(call),
-        onCancel: () => this.#leave(call),
-      }),
-      ticket: undefined,
+  #streamOf(call: Call, work: NewWork): Stream {
+    const stream: Stream = {
+      call,
+      begin: () => this.#begin(stream, work),
+      drained: () => this.#continue(stream),
+      cancelled: () => this.#leave(stream),
+      ended: () => this.#init.clock.clearTimeout(stream.timer),
       work: undefined,
       slot: undefined,
       running: false,
@@ -137,61 +117,61 @@ export class SimCompleter implements Completer {
       tokens: 0,
       timer: undefined,
     }
-    return call
+    return stream
   }
 
-  #begin(call: Call, work: NewWork): void {
+  #begin(stream: Stream, work: NewWork): void {
     const { settings, clock, random } = this.#init
     try {
-      call.work = work({ contextTokens: settings.contextTokens, monotonicMs: () => clock.monotonicMs(), random })
+      stream.work = work({ contextTokens: settings.contextTokens, monotonicMs: () => clock.monotonicMs(), random })
     } catch (error) {
-      this.#fail(call, error)
+      this.#fail(stream, error)
       return
     }
-    this.#prefill(call, call.work.promptLength === 0 ? 0 : this.#takeSlot(call, call.work))
+    this.#prefill(stream, stream.work.promptLength === 0 ? 0 : this.#takeSlot(stream, stream.work))
   }
 
   /** @returns how many of the prompt's tokens the chosen slot holds already */
-  #takeSlot(call: Call, work: SimWork): number {
+  #takeSlot(stream: Stream, work: SimWork): number {
     const free = this.#cache
       .map((held, id) => ({ id, prefix: commonPrefix(held, work.tokens) }))
       .filter(({ id }) => !this.#taken.has(id))
-    call.slot = chooseSlot(free)
-    if (call.slot === undefined) return 0
-    this.#taken.add(call.slot)
-    const held = commonPrefix(this.#cache[call.slot] ?? [], work.tokens.slice(0, -1))
+    stream.slot = chooseSlot(free)
+    if (stream.slot === undefined) return 0
+    this.#taken.add(stream.slot)
+    const held = commonPrefix(this.#cache[stream.slot] ?? [], work.tokens.slice(0, -1))
     const cached = Math.min(held, work.promptLength)
     work.cached(cached)
     return cached
   }
 
   /** Evaluates the prompt from `done` on, a chunk per timer, or at once when that takes no time. */
-  #prefill(call: Call, done: number): void {
+  #prefill(stream: Stream, done: number): void {
     const { prefillTokensPerSecond, settings, clock } = this.#init
-    const total = call.work?.promptLength ?? 0
+    const total = stream.work?.promptLength ?? 0
     if (done < total && prefillTokensPerSecond > 0) {
       const chunk = Math.min(settings.prefillTokens, total - done)
-      call.timer = clock.setTimeout(
+      stream.timer = clock.setTimeout(
         () => {
-          call.timer = undefined
-          call.channel.push({ kind: 'progress', phase: 'prefill', done: done + chunk, total })
-          this.#prefill(call, done + chunk)
+          stream.timer = undefined
+          stream.call.channel.push({ kind: 'progress', phase: 'prefill', done: done + chunk, total })
+          this.#prefill(stream, done + chunk)
         },
         (chunk / prefillTokensPerSecond) * 1000,
       )
       return
     }
-    call.running = true
-    this.#continue(call)
+    stream.running = true
+    this.#continue(stream)
   }
 
-  #continue(call: Call): void {
-    call.paused = false
-    call.sinceMs = this.#init.clock.monotonicMs()
-    call.steps = 0
-    if (!call.running) return
+  #continue(stream: Stream): void {
+    stream.paused = false
+    stream.sinceMs = this.#init.clock.monotonicMs()
+    stream.steps = 0
+    if (!stream.running) return
     if (this.#init.tokensPerSecond > 0) this.#scheduleRound()
-    else this.#steps(call, Number.POSITIVE_INFINITY)
+    else this.#steps(stream, Number.POSITIVE_INFINITY)
   }
 
   #scheduleRound(): void {
@@ -201,67 +181,65 @@ export class SimCompleter implements Completer {
     this.#round = clock.setTimeout(() => {
       this.#round = undefined
       const nowMs = clock.monotonicMs()
-      for (const call of [...this.#calls]) {
-        if (call.running && !call.paused)
-          this.#steps(call, dueSteps(nowMs - call.sinceMs, tokensPerSecond) - call.steps)
+      for (const stream of this.#calls.works()) {
+        if (stream.running && !stream.paused)
+          this.#steps(stream, dueSteps(nowMs - stream.sinceMs, tokensPerSecond) - stream.steps)
       }
-      for (const call of this.#calls) {
-        if (call.running && !call.paused) return this.#scheduleRound()
-      }
+      if (this.#calls.works().some(({ running, paused }) => running && !paused)) this.#scheduleRound()
     }, delayMs)
   }
 
   /** Takes up to `count` steps, fewer when the consumer does not keep up or a fault strikes. */
-  #steps(call: Call, count: number): void {
+  #steps(stream: Stream, count: number): void {
     const { crashAfterTokens, stallAfterTokens } = this.#init.faults
-    for (let left = count; left > 0 && !call.paused && this.#calls.has(call); left--) {
-      if (stallAfterTokens !== undefined && call.tokens >= stallAfterTokens) {
-        call.running = false
+    for (let left = count; left > 0 && !stream.paused && stream.call.open; left--) {
+      if (stallAfterTokens !== undefined && stream.tokens >= stallAfterTokens) {
+        stream.running = false
         return
       }
-      this.#step(call)
+      this.#step(stream)
       if (crashAfterTokens !== undefined && this.#producedTokens >= crashAfterTokens) this.#crash()
     }
   }
 
-  #step(call: Call): void {
+  #step(stream: Stream): void {
     let frames: readonly InferFrame[] = []
     try {
-      frames = call.work?.step() ?? []
+      frames = stream.work?.step() ?? []
     } catch (error) {
-      this.#fail(call, error)
+      this.#fail(stream, error)
       return
     }
-    call.steps += 1
+    stream.steps += 1
     for (const frame of frames) {
-      const more = call.channel.push(frame)
+      const more = stream.call.channel.push(frame)
       if (frame.kind === 'token') {
-        call.tokens += frame.tokens.length
+        stream.tokens += frame.tokens.length
         this.#producedTokens += frame.tokens.length
       }
       if (frame.kind === 'done') {
-        call.channel.end()
-        this.#leave(call)
+        stream.call.channel.end()
+        this.#leave(stream)
       } else if (!more) {
-        call.paused = true
+        stream.paused = true
       }
     }
   }
 
-  #fail(call: Call, error: unknown): void {
-    call.channel.push(failureOf(error))
-    call.channel.end()
-    this.#leave(call)
+  #fail(stream: Stream, error: unknown): void {
+    stream.call.channel.push(failureOf(error))
+    stream.call.channel.end()
+    this.#leave(stream)
   }
 
-  #leave(call: Call): void {
-    if (!this.#calls.delete(call)) return
-    if (call.timer !== undefined) this.#init.clock.clearTimeout(call.timer)
-    if (call.slot !== undefined) {
-      this.#cache[call.slot] = call.work?.tokens ?? []
-      this.#taken.delete(call.slot)
+  #leave(stream: Stream): void {
+    if (!stream.call.open) return
+    if (stream.timer !== undefined) this.#init.clock.clearTimeout(stream.timer)
+    if (stream.slot !== undefined) {
+      this.#cache[stream.slot] = stream.work?.tokens ?? []
+      this.#taken.delete(stream.slot)
     }
-    call.ticket?.leave()
+    stream.call.leave()
   }
 
   #crash(): void {
@@ -270,16 +248,8 @@ export class SimCompleter implements Completer {
   }
 
   #end(failure: Failure | undefined, code: FailureCode, message: string): void {
-    if (this.#over) return
-    this.#over = true
-    this.#admission.clear()
+    if (!this.#calls.end({ kind: 'failed', code, message })) return
     if (this.#round !== undefined) this.#init.clock.clearTimeout(this.#round)
-    for (const call of this.#calls) {
-      if (call.timer !== undefined) this.#init.clock.clearTimeout(call.timer)
-      call.channel.push({ kind: 'failed', code, message })
-      call.channel.end()
-    }
-    this.#calls.clear()
     this.#resolveEnded(failure)
   }
 }

@@ -18,6 +18,8 @@ export interface SimOptions {
   readonly clock?: Clock
   /** Uniform in [0, 1); default: the process's own chance. */
   readonly random?: () => number
+  /** What prompts call today. */
+  readonly wallMs?: () => number
 }
 
 export class SimDriver implements Driver {
@@ -36,6 +38,7 @@ export class SimDriver implements Driver {
       faults = {},
       clock = realClock,
       random = Math.random,
+      wallMs = Date.now,
     } = this.#options
     if (loadMs > 0) await sleep(clock, loadMs, signal)
     if (signal.aborted) {
@@ -53,7 +56,7 @@ export class SimDriver implements Driver {
       clock,
       random,
     })
-    return new PromptedEngine({ completer, model })
+    return new PromptedEngine({ completer, model, wallMs, random })
   }
 }
 

@@ -1,6 +1,6 @@
 /** Conversations through the chat template of a GGUF, in the shape that such templates expect. */
 import { Template } from '@huggingface/jinja'
-import type { ChatMessage, Think, Tool } from '../../protocols/chat.ts'
+import type { ChatMessage, Think } from '../../protocols/chat.ts'
 import { type AnswerStyle, callFormatOf, thinkingTagsOf } from './answer/detect.ts'
 import type { Turn } from './go-renderer.ts'
 import { PromptError, reasonOf } from './prompt-error.ts'
@@ -108,7 +108,7 @@ export class JinjaRenderer {
     const { messages, tools, think, now } = turn
     return this.#template.render({
       messages: messages.map((message) => shaped(message, asText)),
-      ...(tools.length === 0 ? {} : { tools: tools.map(shapedTool) }),
+      ...(tools.length === 0 ? {} : { tools }),
       bos_token: this.#tokens.bosToken,
       eos_token: this.#tokens.eosToken,
       add_generation_prompt: true,
@@ -140,16 +140,5 @@ function shaped(message: ChatMessage, asText: boolean): Record<string, unknown> 
         }),
     ...(toolName === undefined ? {} : { name: toolName }),
     ...(toolCallId === undefined ? {} : { tool_call_id: toolCallId }),
-  }
-}
-
-function shapedTool({ type, function: { name, description, parameters } }: Tool): Record<string, unknown> {
-  return {
-    type,
-    function: {
-      name,
-      ...(description === undefined ? {} : { description }),
-      ...(parameters === undefined ? {} : { parameters }),
-    },
   }
 }

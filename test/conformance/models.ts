@@ -38,9 +38,9 @@ export async function findModels(server: Server, preferred: readonly string[], o
   }
   names.vectors = names.embedding ?? names.completion
   const isTold = names.completion !== undefined && (await saysWhatItIsTold(server, names.completion))
-  if (isTold) Object.assign(names, { told: names.completion })
-  else names.computed = names.completion
-  if (isTold) Object.assign(names, { 'told-tools': names.tools, 'told-thinking': names.thinking })
+  if (isTold) {
+    Object.assign(names, { told: names.completion, 'told-tools': names.tools, 'told-thinking': names.thinking })
+  }
   return { names: Object.fromEntries(Object.entries(names).filter(([, name]) => name !== undefined)) }
 }
 

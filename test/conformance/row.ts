@@ -15,7 +15,6 @@ export type ModelKind =
   | 'told' // says what stands between ⟦ and ⟧, word for word: the sim engine
   | 'told-tools' // the same, with tools
   | 'told-thinking' // the same, with thinking
-  | 'computed' // is really computed: probabilities, grammars and contexts mean something
   | 'stocked' // has the layers that `models.ts` writes
 
 export interface Expectation {

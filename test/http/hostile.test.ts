@@ -10,11 +10,33 @@ afterAll(() => node.listener.close())
 
 const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
 const routes = {
-  '/api/generate': ['model', 'prompt', 'suffix', 'system', 'template', 'context', 'raw', 'images', 'stream', 'options'],
-  '/api/chat': ['model', 'messages', 'tools', 'stream', 'options', 'truncate', 'shift', 'logprobs', 'top_logprobs'],
+  '/api/generate': [
+    'model',
+    'prompt',
+    'suffix',
+    'system',
+    'template',
+    'context',
+    'raw',
+    'images',
+    'stream',
+    'options',
+  ].concat(['truncate', 'shift', 'logprobs', 'top_logprobs', 'think', 'keep_alive', '_debug_render_only']),
+  '/api/chat': [
+    'model',
+    'messages',
+    'tools',
+    'stream',
+    'options',
+    'truncate',
+    'shift',
+    'logprobs',
+    'top_logprobs',
+  ].concat(['think', 'keep_alive', '_debug_render_only']),
   '/api/embed': ['model', 'input', 'truncate', 'dimensions', 'options', 'keep_alive'],
   '/api/embeddings': ['model', 'prompt', 'options'],
   '/api/show': ['model', 'name', 'verbose'],
+  '/api/copy': ['source', 'destination'],
 }
 const base = { model: 'demo', prompt: 'hi', messages: [{ role: 'user', content: 'hi' }], input: 'hi' }
 /** Fields whose every JSON type means something or is checked by the engine. */

@@ -1,18 +1,7 @@
 /** Seeded chance for simulations. */
+import { type Draw, mulberry32 } from '../../src/engine/seeded-draw.ts'
 
-/** Uniform in [0, 1). */
-export type Draw = () => number
-
-/** Mulberry32: 32 bits of state, good enough to shuffle events, the same on every machine. */
-export function mulberry32(seed: number): Draw {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
+export { type Draw, mulberry32 }
 
 /** FNV-1a over UTF-16 units. */
 export function hashOf(text: string, start = 0x811c9dc5): number {

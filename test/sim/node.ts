@@ -143,7 +143,13 @@ export class SimulatedNode {
       responses,
       startedMs: world.monotonicMs(),
       driver: watchDriver(
-        new SimDriver({ ...speed, clock: world, random: () => world.random(), faults: this.engineFaults }),
+        new SimDriver({
+          ...speed,
+          clock: world,
+          random: () => world.random(),
+          wallMs: () => world.wallMs(),
+          faults: this.engineFaults,
+        }),
         world,
       ),
       capacity,

@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { tinyGguf } from '../../bench/support/context.ts'
-import { eventually } from '../../bench/support/eventually.ts'
 import { NodeGroup } from '../../bench/support/node-group.ts'
 import { type NodeProcess, omxNode } from '../../bench/support/node-process.ts'
+import { eventually } from '../support/eventually.ts'
 import type { Soak } from './soak.ts'
 
 const slots = 4

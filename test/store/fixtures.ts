@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { type GGUFTypedMetadata, GGUFValueType, type MetadataValue, serializeGgufMetadata } from '@huggingface/gguf'
 import { onTestFinished } from 'vitest'
@@ -93,4 +94,12 @@ export function ggufBytes(values: Readonly<Record<string, string | number | bool
     else typed[key] = { value, type: Number.isInteger(value) ? GGUFValueType.UINT32 : GGUFValueType.FLOAT32 }
   }
   return Buffer.from(serializeGgufMetadata(typed as unknown as GGUFTypedMetadata))
+}
+
+/** Locks a database as another process would, until the test ends or the lock's `ROLLBACK`. */
+export function lockDatabase(path: string): DatabaseSync {
+  const other = new DatabaseSync(path)
+  onTestFinished(() => other.close())
+  other.exec('BEGIN IMMEDIATE')
+  return other
 }

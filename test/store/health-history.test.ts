@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type HealthHistory, type HealthRecord, openHealthHistory } from '../../src/store/health-history.ts'
-import { temporaryFolder } from './fixtures.ts'
+import { lockDatabase, temporaryFolder } from './fixtures.ts'
 
 const dayMs = 24 * 60 * 60 * 1000
 const startMs = Date.UTC(2026, 0, 2)
@@ -84,9 +84,7 @@ describe('the health history', () => {
     const path = await newPath()
     const errors: Error[] = []
     const history = open(path, (error) => errors.push(error))
-    const other = new DatabaseSync(path)
-    onTestFinished(() => other.close())
-    other.exec('BEGIN IMMEDIATE')
+    const other = lockDatabase(path)
     history.record(check('a', startMs))
     expect(history.history('a', 0)).toEqual([])
     history.record(check('a', startMs + 1))
@@ -104,9 +102,7 @@ describe('the health history', () => {
     const path = await newPath()
     const errors: Error[] = []
     const history = open(path, (error) => errors.push(error))
-    const other = new DatabaseSync(path)
-    onTestFinished(() => other.close())
-    other.exec('BEGIN IMMEDIATE')
+    const other = lockDatabase(path)
     for (let count = 0; count < 10_007; count++) history.record(check(String(count), startMs + count))
     other.exec('ROLLBACK')
     expect(history.history('6', 0)).toEqual([])

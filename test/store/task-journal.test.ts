@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openTaskJournal, type StoredTaskJournal } from '../../src/store/task-journal.ts'
-import { temporaryFolder } from './fixtures.ts'
+import { lockDatabase, temporaryFolder } from './fixtures.ts'
 
 const dayMs = 24 * 60 * 60 * 1000
 const startMs = Date.UTC(2026, 0, 2)
@@ -122,9 +122,7 @@ describe('the task journal', () => {
     const path = await newPath()
     const errors: Error[] = []
     const journal = open(path, (error) => errors.push(error))
-    const other = new DatabaseSync(path)
-    onTestFinished(() => other.close())
-    other.exec('BEGIN IMMEDIATE')
+    const other = lockDatabase(path)
     journal.accepted(task('one'))
     await new Promise(setImmediate)
     journal.ended('one', { status: 'completed', atMs: startMs })

@@ -2,26 +2,18 @@
 import type { ModelFile } from '../../../actors/model-catalog.ts'
 import type { Failure } from '../../../protocols/exit.ts'
 import type { InferFrame, InferStream, WorkerLoad } from '../../../protocols/infer.ts'
-import { Channel } from '../../runtime/channel.ts'
-import { Admission, type Ticket } from '../admission.ts'
+import { type Call, Calls, type Work } from '../calls.ts'
 import { realClock } from '../clock.ts'
 import type { Completer, CompletionRequest, EmbeddingRequest, Vocabulary } from '../completer.ts'
 import type { EngineSettings } from '../driver.ts'
-import { refusedStream } from '../frames.ts'
 import type { EngineProcess } from './child-process.ts'
 import type { ChildMessage, ChildWork, ParentMessage } from './messages.ts'
-
-/** Frames that wait for a slow consumer before its stream sits out, in frames; one is about one token. */
-const highWaterFrames = 64
 
 type Question = Extract<ParentMessage, { kind: 'tokenize' | 'detokenize' }>
 type Reply = Extract<ChildMessage, { kind: 'tokenized' | 'detokenized' }>
 
-interface Call {
-  readonly channel: Channel<InferFrame>
-  ticket: Ticket | undefined
-  /** Whether the child knows of it. */
-  started: boolean
+interface Stream extends Work {
+  readonly call: Call
 }
 
 export interface LlamaCompleterInit {
@@ -42,12 +34,12 @@ export class LlamaCompleter implements Completer {
   readonly pid?: number
   readonly ended: Promise<Failure | undefined>
   readonly #init: LlamaCompleterInit
-  readonly #admission: Admission
-  readonly #calls = new Map<number, Call>()
+  readonly #calls: Calls<Stream>
+  /** By the number that the child knows it by, until the child has let go of it. */
+  readonly #streams = new Map<number, Stream>()
   /** Bounded by the requests that are being prepared: one question each. */
   readonly #questions = new Map<number, Pick<PromiseWithResolvers<Reply>, 'resolve' | 'reject'>>()
   #nextId = 1
-  #over = false
   #resolveEnded: (failure: Failure | undefined) => void = () => {}
 
   constructor(init: LlamaCompleterInit) {
@@ -58,14 +50,14 @@ export class LlamaCompleter implements Completer {
     this.vocabulary = init.vocabulary
     if (init.process.pid !== undefined) this.pid = init.process.pid
     const { slots, maxWaiting } = init.settings
-    this.#admission = new Admission({ slots, maxWaiting, clock: realClock })
+    this.#calls = new Calls({ slots, maxWaiting, clock: realClock })
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
   }
 
   load(): WorkerLoad {
-    return this.#admission.load()
+    return this.#calls.load()
   }
 
   /** Images are refused before they come here: llama.cpp's bindings for Node know only text. */
@@ -78,29 +70,23 @@ export class LlamaCompleter implements Completer {
   }
 
   #enter(model: string, work: ChildWork, again = false): InferStream {
-    if (this.#over) return refusedStream('draining', `${model} is being unloaded`, this.load())
     const id = this.#nextId++
-    const call: Call = {
-      channel: new Channel<InferFrame>({
-        highWater: highWaterFrames,
-        onDrain: () => this.#tell(id, 'continue'),
-        onCancel: () => this.#cancel(id),
-      }),
-      ticket: undefined,
-      started: false,
+    return this.#calls.enter(model, (call) => this.#streamOf(id, call, work), again)
+  }
+
+  #streamOf(id: number, call: Call, work: ChildWork): Stream {
+    const stream: Stream = {
+      call,
+      begin: () => {
+        this.#streams.set(id, stream)
+        this.#init.process.send({ kind: 'start', stream: id, work })
+      },
+      drained: () => this.#tell(id, 'continue'),
+      // A started stream keeps its slot until the child says that the sequence is free.
+      cancelled: () => (this.#streams.has(id) ? this.#tell(id, 'cancel') : call.leave()),
+      ended: () => this.#streams.delete(id),
     }
-    call.ticket = this.#admission.enter(
-      () => this.#start(id, call, work),
-      (before, waiting) => call.channel.push({ kind: 'progress', phase: 'queued', done: before, total: waiting }),
-      again,
-    )
-    if (call.ticket === undefined) {
-      return refusedStream('busy', `every slot for ${model} is taken and its queue is full`, this.load())
-    }
-    this.#calls.set(id, call)
-    call.channel.push({ kind: 'accepted', load: this.load() })
-    if (!call.ticket.waiting) this.#start(id, call, work)
-    return call.channel
+    return stream
   }
 
   async tokenize(text: string): Promise<readonly number[]> {
@@ -114,7 +100,7 @@ export class LlamaCompleter implements Completer {
   }
 
   #ask(question: Question): Promise<Reply> {
-    if (this.#over) return Promise.reject(new Error(`the engine of ${this.#init.model.name} has ended`))
+    if (this.#calls.over) return Promise.reject(new Error(`the engine of ${this.#init.model.name} has ended`))
     return new Promise((resolve, reject) => {
       this.#questions.set(question.call, { resolve, reject })
       this.#init.process.send(question)
@@ -149,45 +135,27 @@ export class LlamaCompleter implements Completer {
     this.#resolveEnded(failure)
   }
 
-  #start(id: number, call: Call, work: ChildWork): void {
-    call.started = true
-    this.#init.process.send({ kind: 'start', stream: id, work })
-  }
-
   #deliver(id: number, frame: InferFrame): void {
-    const call = this.#calls.get(id)
-    if (call === undefined) return
-    const more = call.channel.push(frame)
-    if (frame.kind === 'done' || frame.kind === 'failed') call.channel.end()
-    else if (!more && !call.channel.closed) this.#tell(id, 'pause')
+    const channel = this.#streams.get(id)?.call.channel
+    if (channel === undefined) return
+    const more = channel.push(frame)
+    if (frame.kind === 'done' || frame.kind === 'failed') channel.end()
+    else if (!more && !channel.closed) this.#tell(id, 'pause')
   }
 
   #tell(id: number, kind: 'pause' | 'continue' | 'cancel'): void {
-    if (this.#calls.get(id)?.started === true) this.#init.process.send({ kind, stream: id })
-  }
-
-  /** The consumer left. A started stream keeps its slot until the child says that the sequence is free. */
-  #cancel(id: number): void {
-    if (this.#calls.get(id)?.started === true) this.#tell(id, 'cancel')
-    else this.#release(id)
+    if (this.#streams.has(id)) this.#init.process.send({ kind, stream: id })
   }
 
   #release(id: number): void {
-    const call = this.#calls.get(id)
-    this.#calls.delete(id)
-    call?.ticket?.leave()
+    const stream = this.#streams.get(id)
+    this.#streams.delete(id)
+    stream?.call.leave()
   }
 
   /** Ends every stream with `last` and takes no more. */
   #finish(last: InferFrame): void {
-    if (this.#over) return
-    this.#over = true
-    this.#admission.clear()
-    for (const call of this.#calls.values()) {
-      call.channel.push(last)
-      call.channel.end()
-    }
-    this.#calls.clear()
+    if (!this.#calls.end(last)) return
     for (const { reject } of this.#questions.values())
       reject(new Error(`the engine of ${this.#init.model.name} has ended`))
     this.#questions.clear()

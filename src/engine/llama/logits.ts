@@ -84,14 +84,3 @@ function drawn(candidates: readonly Candidate[], temperature: number, draw: () =
   }
   return candidates.at(-1) as Candidate
 }
-
-/** Mulberry32: the same numbers for the same seed on every machine. */
-export function seededDraw(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}

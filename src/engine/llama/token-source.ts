@@ -1,7 +1,8 @@
 /** Where the tokens of one answer come from: llama.cpp's sampler, or ours where probabilities are wanted. */
 import { type LlamaContextSequence, type LlamaGrammarEvaluationState, type Token, TokenBias } from 'node-llama-cpp'
 import type { TokenLogprob } from '../../../protocols/chat.ts'
-import { type Logits, logNormalizer, sampleToken, seededDraw } from './logits.ts'
+import { mulberry32 } from '../seeded-draw.ts'
+import { type Logits, logNormalizer, sampleToken } from './logits.ts'
 import type { TextWork } from './messages.ts'
 import type { LoadedModel } from './model.ts'
 import { contextShift, evaluateOptions, recentTokens, seedOf } from './sampling.ts'
@@ -47,7 +48,7 @@ function forcing({ model }: LoadedModel, token: number | undefined): TokenBias {
 async function* sampledHere(init: TokenSourceInit, alternatives: number): AsyncGenerator<Sampled, void> {
   const { sequence, work, history, forced, grammar, model } = init
   const { sampling } = work
-  const draw = seededDraw(seedOf(sampling.seed))
+  const draw = mulberry32(seedOf(sampling.seed))
   const shift = contextShift(sampling.num_keep)
   for (let last = init.last; ; ) {
     const logits = await allLogits(sequence, last, shift)

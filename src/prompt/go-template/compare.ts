@@ -7,18 +7,9 @@ type Kind = 'bool' | 'int' | 'float' | 'string' | undefined
 
 /** Slices, maps and nil have no basic kind. */
 function basicKind(value: GoValue): Kind {
-  switch (typeof value) {
-    case 'boolean':
-      return 'bool'
-    case 'bigint':
-      return 'int'
-    case 'number':
-      return 'float'
-    case 'string':
-      return 'string'
-    default:
-      return undefined
-  }
+  if (typeof value === 'object') return undefined
+  const type = typeOf(value)
+  return type === 'float64' ? 'float' : (type as Kind)
 }
 
 /** Whether the first is equal to any of the others. @throws FunctionError where types do not compare */

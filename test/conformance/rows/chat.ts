@@ -7,46 +7,20 @@ import {
   keysInOrder,
   nonEmptyText,
   oneOf,
-  positive,
   text,
   utcTime,
   within,
 } from '../match.ts'
 import { error, post, type Row, row, rowOf, section, step } from '../row.ts'
+import { chatKeys, metrics, weather } from '../shapes.ts'
 
 const options = { num_predict: 6, temperature: 0 }
 const user = (content: string) => ({ role: 'user', content })
 const chat = { model: '$model', messages: [user('Hello')], stream: false, options }
 const told = (content: string) => ({ ...chat, messages: [user(`⟦${content}⟧`)], options: { num_predict: 200 } })
-const order = [
-  'model',
-  'created_at',
-  'message',
-  'done',
-  'done_reason',
-  '_debug_info',
-  'logprobs',
-  'total_duration',
-].concat(['load_duration', 'prompt_eval_count', 'prompt_eval_duration', 'eval_count', 'eval_duration'])
-const metrics = {
-  total_duration: positive,
-  load_duration: positive,
-  prompt_eval_count: positive,
-  prompt_eval_duration: positive,
-  eval_count: positive,
-  eval_duration: positive,
-}
 const empty = exactly({ role: 'assistant', content: '' })
 const bare = { total_duration: absent, load_duration: absent, eval_count: absent, context: absent }
 
-const weather = {
-  type: 'function',
-  function: {
-    name: 'get_weather',
-    description: 'The weather of a city',
-    parameters: { type: 'object', required: ['city'], properties: { city: { type: 'string', description: 'Which' } } },
-  },
-}
 const call = '{"name": "get_weather", "arguments": {"city": "Paris", "days": [1, 2]}}'
 const calls = [
   { id: /^call_[a-z0-9]{8}$/, function: { index: 0, name: 'get_weather', arguments: { city: 'Paris', days: [1, 2] } } },
@@ -73,7 +47,7 @@ export const chatRows: readonly Row[] = section('2.4 chat', [
   row(
     'a whole answer has everything in the order of Ollama',
     post('/api/chat', chat),
-    { status: 200, type: 'application/json; charset=utf-8', json: keysInOrder(...order) },
+    { status: 200, type: 'application/json; charset=utf-8', json: keysInOrder(...chatKeys) },
     'completion',
   ),
   row(

@@ -7,26 +7,15 @@ import {
   nonEmptyList,
   nonEmptyText,
   oneOf,
-  positive,
   text,
   utcTime,
   without,
 } from '../match.ts'
 import { error, post, type Row, row, rowOf, section, step } from '../row.ts'
+import { completionKeys, metrics } from '../shapes.ts'
 
 const options = { num_predict: 6, temperature: 0 }
 const said = { model: '$model', prompt: 'What is the capital of France?', stream: false, options }
-const order = ['model', 'created_at', 'response', 'thinking', 'done', 'done_reason', 'context', 'total_duration']
-  .concat(['load_duration', 'prompt_eval_count', 'prompt_eval_duration', 'eval_count', 'eval_duration'])
-  .concat(['tool_calls', '_debug_info', 'logprobs'])
-const metrics = {
-  total_duration: positive,
-  load_duration: positive,
-  prompt_eval_count: positive,
-  prompt_eval_duration: positive,
-  eval_count: positive,
-  eval_duration: positive,
-}
 const bare = { total_duration: absent, load_duration: absent, eval_count: absent, context: absent }
 
 export const generateRows: readonly Row[] = section('2.3 generate', [
@@ -66,7 +55,7 @@ export const generateRows: readonly Row[] = section('2.3 generate', [
     {
       status: 200,
       type: 'application/json; charset=utf-8',
-      json: keysInOrder(...order),
+      json: keysInOrder(...completionKeys),
     },
     'completion',
   ),
@@ -88,7 +77,7 @@ export const generateRows: readonly Row[] = section('2.3 generate', [
     'a stream has pieces without metrics, and one last object with them all',
     post('/api/generate', { ...said, stream: true }),
     {
-      lines: every(keysInOrder(...order)),
+      lines: every(keysInOrder(...completionKeys)),
       last: { done: true, response: '', done_reason: oneOf('stop', 'length'), context: nonEmptyList, ...metrics },
       check: ({ lines }) => {
         const pieces = lines.slice(0, -1) as Record<string, unknown>[]

@@ -13,19 +13,10 @@ import {
   without,
 } from '../match.ts'
 import { error, get, head, post, row, rowOf, section, step } from '../row.ts'
+import { completionKeys } from '../shapes.ts'
 
 const load = '{"model":"$model"}'
 const loaded = { status: 200, json: { model: '$model', done: true, done_reason: 'load' } }
-const pieceKeys = [
-  'model',
-  'created_at',
-  'response',
-  'thinking',
-  'done',
-  'done_reason',
-  'context',
-  'total_duration',
-].concat(['load_duration', 'prompt_eval_count', 'prompt_eval_duration', 'eval_count', 'eval_duration'])
 const short = { num_predict: 3 }
 const said = { model: '$model', prompt: 'Say something.', options: short }
 
@@ -109,7 +100,7 @@ export const wireRows = section('0 wire', [
   row(
     'a stream is lines of JSON, each with its newline',
     post('/api/generate', { ...said, stream: true }),
-    { status: 200, type: 'application/x-ndjson', text: /\}\n$/, lines: every(keysInOrder(...pieceKeys)) },
+    { status: 200, type: 'application/x-ndjson', text: /\}\n$/, lines: every(keysInOrder(...completionKeys)) },
     'completion',
   ),
   row(

@@ -12,10 +12,11 @@ import type { Heartbeat, HeartbeatKind, PeerEvent, PeerInput, PeerNews } from '.
 import { accusationMs, heardLatelyMs, heartbeatMs, silenceLimitMs, starvedMs } from './suspicion.ts'
 import type { NodeState } from './view.ts'
 
-/** A hello is repeated until it is answered: the other side may still be starting its actor for us. */
+/** A hello is repeated until it is answered: the other side may still be starting its actor for us, or be very busy. */
 const helloMs = 250
-/** No answer to any hello: dial anew. */
-const admitMs = 5000
+const maxHelloMs = 2000
+/** No answer to so many hellos, after 6 to 8 seconds: dial anew. Counted, because a starved node also sends them late. */
+const maxHellos = 6
 /** A link that is not back after this is as good as silence. */
 const lostLinkMs = 4000
 /** Pause before an unreachable peer is redialled, while the loss is fresh: with a dial's own limit, a heal is seen within 3 s. */
@@ -33,6 +34,8 @@ interface PeerContext extends PeerInput {
   /** It is said not to answer, and has not denied it yet. */
   readonly isAccused: boolean
   readonly heldVersion: number
+  /** Hellos since this admission began. */
+  readonly hellos: number
   /** Monotonic time of the last sign of life; undefined: never heard. */
   readonly heardMs: number | undefined
   /** Since when silence counts. */
@@ -167,6 +170,8 @@ export const peerMachine = setup({
         ? { reason: `${event.reachedBy} of ${event.asked} others reach it, this node does not` }
         : {},
     ),
+    countHello: assign(({ context }) => ({ hellos: context.hellos + 1 })),
+    forgetHellos: assign({ hellos: 0 }),
     noteReason: assign((_, { reason }: { reason: string }) => ({ reason })),
     noteFailedDial: assign(({ context }, { error }: { error: unknown }) => ({
       reason: context.reason.includes('others reach it')
@@ -194,6 +199,7 @@ export const peerMachine = setup({
     isSwim: ({ context }) => context.self.pace === 'swim',
     isOtherPace: ({ context, event }) => event.type === 'peer.self' && event.self.pace !== context.self.pace,
     isFirstHello: ({ event }) => event.type === 'peer.hello' && !event.answer,
+    isGreetedInVain: ({ context }) => context.hellos >= maxHellos,
     isRestart: ({ context, event }) => event.type === 'peer.hello' && context.boot !== 0 && event.boot !== context.boot,
     /** Of an incarnation that is over. */
     isStale: ({ context, event }) =>
@@ -225,8 +231,7 @@ export const peerMachine = setup({
   },
   delays: {
     heartbeat: heartbeatMs,
-    hello: helloMs,
-    admit: admitMs,
+    hello: ({ context }) => Math.min(maxHelloMs, helloMs * 2 ** (context.hellos - 1)),
     lostLink: lostLinkMs,
     depart: departAfterMs,
     redial: ({ context, system }) => {
@@ -244,6 +249,7 @@ export const peerMachine = setup({
     incarnation: 0,
     isAccused: false,
     heldVersion: 0,
+    hellos: 0,
     heardMs: undefined,
     listeningMs: 0,
     dueMs: 0,
@@ -288,18 +294,21 @@ export const peerMachine = setup({
       on: { 'link.up': 'admitting' },
     },
     admitting: {
-      entry: { type: 'tellState', params: { state: 'admitting' } },
+      entry: ['forgetHellos', { type: 'tellState', params: { state: 'admitting' } }],
       initial: 'greeting',
       states: {
         greeting: {
-          entry: { type: 'greet', params: { answer: false } },
-          after: { hello: { target: 'greeting', reenter: true } },
-        },
-      },
-      after: {
-        admit: {
-          target: 'unreachable',
-          actions: { type: 'noteReason', params: { reason: 'it does not answer a greeting' } },
+          entry: ['countHello', { type: 'greet', params: { answer: false } }],
+          after: {
+            hello: [
+              {
+                guard: 'isGreetedInVain',
+                target: '#peer.unreachable',
+                actions: { type: 'noteReason', params: { reason: 'it does not answer a greeting' } },
+              },
+              { target: 'greeting', reenter: true },
+            ],
+          },
         },
       },
       on: {

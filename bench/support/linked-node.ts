@@ -22,6 +22,7 @@ const quiet = {
   onFramesLost: (node: NodeId) => {
     throw new Error(`frames to ${node} were lost`)
   },
+  onStreamLost: () => {},
   onReport: () => {},
   onViolation: (_: NodeId, error: Error) => {
     throw error

@@ -2,8 +2,9 @@
 import type { Libp2p } from '@libp2p/interface'
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { NodeId } from '../../protocols/ref.ts'
+import { awakeTimeout } from './awake.ts'
 import { DialError, type DialErrorCode } from './errors.ts'
-import { dialTimeoutMs, maxAddressesToDial } from './limits.ts'
+import { addressDialTimeoutMs, dialTimeoutMs, maxAddressesToDial } from './limits.ts'
 import type { Medium } from './medium.ts'
 
 /**
@@ -12,15 +13,16 @@ import type { Medium } from './medium.ts'
  */
 export async function dial(libp2p: Libp2p, medium: Medium, addresses: readonly string[]): Promise<NodeId> {
   const failures: Failure[] = []
-  const signal = AbortSignal.timeout(dialTimeoutMs)
+  const all = AbortSignal.timeout(dialTimeoutMs)
   for (const address of addresses.slice(0, maxAddressesToDial)) {
     const target = parseAddress(address, medium)
     if (target === undefined) {
       failures.push({ address, code: 'invalid-address', reason: 'not a multiaddr that this node can dial' })
       continue
     }
+    const one = awakeTimeout(addressDialTimeoutMs)
     try {
-      const connection = await libp2p.dial(target, { signal })
+      const connection = await libp2p.dial(target, { signal: one.signal })
       return connection.remotePeer.toString()
     } catch (error) {
       failures.push({
@@ -28,8 +30,10 @@ export async function dial(libp2p: Libp2p, medium: Medium, addresses: readonly s
         code: codeOf(error, peerOf(target) === libp2p.peerId.toString()),
         reason: reasonOf(error),
       })
+    } finally {
+      one.clear()
     }
-    if (signal.aborted) break
+    if (all.aborted) break
   }
   throw dialErrorOf(failures)
 }

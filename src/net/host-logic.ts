@@ -68,6 +68,7 @@ function eventsOf(
     onDiscovered: (node, addresses) => send({ type: 'peer.found', node, addresses }),
     onFrame: (from, body) => runtime.receive(from, body),
     onFramesLost: (node, bodies) => runtime.framesLost(node, bodies),
+    onStreamLost: (node) => runtime.linkUp(node),
     onReport,
     onViolation,
     admits: () => true,

@@ -5,6 +5,7 @@ import type { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Carrier } from '../runtime/carrier.ts'
 import { AddressBook } from './address-book.ts'
+import { awakeTimeout } from './awake.ts'
 import { Connections } from './connections.ts'
 import { dial } from './dial.ts'
 import { Gossip } from './gossip.ts'
@@ -26,6 +27,8 @@ export interface HostEvents {
   readonly onFrame: (from: NodeId, body: Uint8Array) => void
   /** Bodies that `carrier.send` took and that a lost stream left behind. */
   readonly onFramesLost: (node: NodeId, bodies: readonly Uint8Array[]) => void
+  /** What was on its way to or from this peer may be lost, though it stays connected. */
+  readonly onStreamLost: (node: NodeId) => void
   /** A report from the gossip topic, with the peer that signed it. Unchecked: see `decodeReport`. */
   readonly onReport: (from: NodeId, bytes: Uint8Array) => void
   /** A peer sent what no protocol allows; the stream on which it did is closed. */
@@ -79,10 +82,14 @@ export async function openHost(init: HostInit): Promise<Host> {
   const openStream = async (node: NodeId, protocol: string, signal?: AbortSignal): Promise<Stream> => {
     const connection = connections.open(node)
     if (connection === undefined) throw new Error(`${node} is not connected`)
-    const timeout = AbortSignal.timeout(limits.negotiationTimeoutMs)
-    return await connection.newStream(protocol, {
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-    })
+    const timeout = awakeTimeout(limits.negotiationTimeoutMs)
+    try {
+      return await connection.newStream(protocol, {
+        signal: signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]),
+      })
+    } finally {
+      timeout.clear()
+    }
   }
   const link = new Link({ ...events, openStream })
   const client = new InferClient({ ...events, openStream, stallMs: init.stallMs ?? limits.stallMs })

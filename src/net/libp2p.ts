@@ -102,12 +102,13 @@ function connectionLimits({ listen }: NodeInit) {
     maxParallelDials: limits.maxParallelDials,
     maxDialQueueLength: limits.maxDialQueue,
     maxPeerAddrsToDial: limits.maxAddressesToDial,
-    addressDialTimeout: limits.addressDialTimeoutMs,
-    dialTimeout: limits.dialTimeoutMs,
+    // Each dial brings its own limit, in time that this process has lived through; see dial.ts.
+    addressDialTimeout: limits.starvedDialTimeoutMs,
+    dialTimeout: limits.starvedDialTimeoutMs,
     connectionCloseTimeout: limits.connectionCloseTimeoutMs,
     inboundUpgradeTimeout: limits.upgradeTimeoutMs,
-    inboundStreamProtocolNegotiationTimeout: limits.negotiationTimeoutMs,
-    outboundStreamProtocolNegotiationTimeout: limits.negotiationTimeoutMs,
+    inboundStreamProtocolNegotiationTimeout: limits.starvedDialTimeoutMs,
+    outboundStreamProtocolNegotiationTimeout: limits.starvedDialTimeoutMs,
     inboundConnectionThreshold: onLoopback ? limits.maxInboundPerSecondOnLoopback : limits.maxInboundPerSecond,
     maxIncomingPendingConnections: limits.maxPendingInbound,
     // Who is dialled, and when, is decided by actors/peer.ts alone.

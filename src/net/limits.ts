@@ -23,14 +23,17 @@ export const maxDialQueue = 256
 /** One address, from connect to upgraded: three round trips and two handshakes on a slow link fit; a dead host costs little. */
 export const addressDialTimeoutMs = 2 * second
 
-/** All addresses of one peer together. */
+/** After this long no further address of a peer is tried. */
 export const dialTimeoutMs = 6 * second
+
+/** A dial on a host so busy that even its own patience comes to no end. */
+export const starvedDialTimeoutMs = 20 * second
 
 /** Addresses of one peer that are tried: a host with more interfaces lists the useful ones first. */
 export const maxAddressesToDial = 16
 
 /** A connection that does not finish its handshakes in this time is dropped. */
-export const upgradeTimeoutMs = 5 * second
+export const upgradeTimeoutMs = 15 * second
 
 /** Agreeing on a stream's protocol: one round trip, on a host that may be busy. */
 export const negotiationTimeoutMs = 5 * second
@@ -64,6 +67,9 @@ export const maxReadBufferBytes = 2 * maxStreamWindowBytes
 
 /** Frames that wait for a slow peer before `send` answers false: half a minute of heavy traffic. */
 export const maxOutboxBytes = 8 * mebibyte
+
+/** Streams of a peer that break within this are one loss; also how often one that breaks again and again is told of. */
+export const streamLossMs = 100
 
 /** What is written to a stream at once: large enough to amortise a write, small enough that a loss is known exactly. */
 export const maxWriteBytes = 64 * kibibyte

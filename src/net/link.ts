@@ -5,7 +5,9 @@ import { FrameReader } from '../../protocols/framing.ts'
 import { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Carrier } from '../runtime/carrier.ts'
-import { maxReadBufferBytes, maxStreamsPerProtocol } from './limits.ts'
+import type { TimerId } from '../runtime/world.ts'
+import { backgroundClock } from './clock.ts'
+import { maxReadBufferBytes, maxStreamsPerProtocol, streamLossMs } from './limits.ts'
 import { Outbox } from './outbox.ts'
 
 export interface LinkInit {
@@ -13,6 +15,8 @@ export interface LinkInit {
   readonly onFrame: (from: NodeId, body: Uint8Array) => void
   /** Bodies that a broken stream or connection left behind. */
   readonly onFramesLost: (node: NodeId, bodies: readonly Uint8Array[]) => void
+  /** A stream to or from a peer that stays connected broke: what was on its way is lost, and neither side knows what. */
+  readonly onStreamLost: (node: NodeId) => void
   readonly onViolation: (from: NodeId, error: ProtocolError) => void
   /** Opens a stream on a connection that exists; never dials. */
   readonly openStream: (node: NodeId, protocol: string) => Promise<Stream>
@@ -22,6 +26,8 @@ export class Link implements Carrier {
   readonly #init: LinkInit
   readonly #outboxes = new Map<NodeId, Outbox>()
   readonly #inbound = new Map<NodeId, Stream>()
+  /** Losses that are about to be told: one for all streams of a peer that break together. */
+  readonly #losses = new Map<NodeId, TimerId>()
 
   constructor(init: LinkInit) {
     this.#init = init
@@ -43,6 +49,7 @@ export class Link implements Carrier {
     const outbox = new Outbox({
       open: () => this.#init.openStream(node, actorProtocol),
       onLost: (bodies) => this.#init.onFramesLost(node, bodies),
+      onBroken: () => this.#lost(node),
     })
     this.#outboxes.set(node, outbox)
   }
@@ -52,7 +59,18 @@ export class Link implements Carrier {
     const outbox = this.#outboxes.get(node)
     this.#outboxes.delete(node)
     this.#inbound.delete(node)
+    backgroundClock.clearTimeout(this.#losses.get(node))
+    this.#losses.delete(node)
     outbox?.close()
+  }
+
+  #lost(node: NodeId): void {
+    if (!this.#outboxes.has(node) || this.#losses.has(node)) return
+    const tell = (): void => {
+      this.#losses.delete(node)
+      this.#init.onStreamLost(node)
+    }
+    this.#losses.set(node, backgroundClock.setTimeout(tell, streamLossMs))
   }
 
   #accept(stream: Stream, connection: Connection): void {
@@ -74,6 +92,7 @@ export class Link implements Carrier {
     stream.addEventListener('remoteCloseWrite', () => void stream.close().catch(() => {}))
     stream.addEventListener('close', () => {
       if (this.#inbound.get(from) === stream) this.#inbound.delete(from)
+      this.#lost(from)
     })
   }
 }

@@ -9,6 +9,8 @@ export interface OutboxInit {
   readonly open: () => Promise<Stream>
   /** Bodies of which nobody knows that they left this node. */
   readonly onLost: (bodies: readonly Uint8Array[]) => void
+  /** The stream is gone: what it had taken may not have arrived. The next body goes to a new one. */
+  readonly onBroken: () => void
 }
 
 export class Outbox {
@@ -47,7 +49,7 @@ export class Outbox {
 
   async #flush(): Promise<void> {
     try {
-      if (!isWritable(this.#stream)) this.#stream = await this.#init.open()
+      if (!isWritable(this.#stream)) this.#stream = await this.#open()
       const stream = this.#stream as Stream
       if (this.#closed) stream.abort(new Error('the connection is gone'))
       while (this.#bodies.length > 0) {
@@ -62,6 +64,14 @@ export class Outbox {
     } finally {
       this.#flushing = false
     }
+  }
+
+  async #open(): Promise<Stream> {
+    const stream = await this.#init.open()
+    stream.addEventListener('close', () => {
+      if (!this.#closed) this.#init.onBroken()
+    })
+    return stream
   }
 
   /** The oldest bodies, up to one write's worth and at least one. */

@@ -195,7 +195,9 @@ export class Runtime {
     this.#remote.receive(from, frame)
   }
 
-  /** A link to a peer is open, for the first time or again: watches on it are renewed. */
+  /**
+   * A link to a peer is open, for the first time or again, or may have lost what was on its way: watches on it are renewed.
+   */
   linkUp(node: NodeId): void {
     this.#kernel.counters.links++
     this.#watches.linkUp(node)

@@ -34,12 +34,23 @@ describe('a peer that was found', () => {
     expect(bench.state).toBe('admitting.greeting')
   })
 
-  it('is greeted again and again until it answers, and dialled anew when it never does', async () => {
+  it('is greeted less and less often until it answers, and dialled anew when it never does', async () => {
     const bench = new Bench({ linked: true })
-    await bench.run(1100)
-    expect(bench.heard('peer.greet')).toHaveLength(5)
+    const greetings = () => bench.heard('peer.greet').length
+    for (const [atMs, count] of [
+      [200, 1],
+      [300, 2],
+      [800, 3],
+      [1800, 4],
+      [3800, 5],
+      [5800, 6],
+      [7700, 6],
+    ] as const) {
+      await bench.run(atMs - bench.world.monotonicMs())
+      expect([atMs, greetings()]).toEqual([atMs, count])
+    }
     for (const greeting of bench.heard('peer.greet')) expect(greeting).toMatchObject({ node: 'p', answer: false })
-    await bench.run(4000)
+    await bench.run(100)
     expect(bench.state).toBe('unreachable.waiting')
     await bench.run(2000)
     expect(bench.dials).toHaveLength(1)

@@ -68,6 +68,34 @@ it('an end that came while nothing passed is heard once when the link was replac
   await end()
 })
 
+it('an end that was lost with one of two connections is heard over the other', async () => {
+  const { left, right, received } = await pair()
+  cluster.fabric.partition([left.node], [right.node])
+  cluster.fabric.cut(left.node, right.node)
+  await eventually('both dial', async () => {
+    const states = [await left.seesAs(right), await right.seesAs(left)]
+    return states.every((state) => state === 'suspect')
+  })
+  cluster.fabric.heal()
+  await wholeMesh([left, right])
+  expect(cluster.fabric.connections).toBe(2)
+  const { victim, downs, end } = watchAcross(left, right)
+  await eventually('the watch has arrived', () => watchesIn(received) === 1)
+
+  cluster.fabric.hold(right.node, left.node)
+  right.runtime.tell(left.ref('health'), { type: 'health.probe', padding: 'x'.repeat(64 * 1024) })
+  await right.runtime.stop(victim)
+  await eventually('it is on its way', () => cluster.fabric.waitingBytes(right.node, left.node) > 64 * 1024)
+  cluster.fabric.cutBusiest(right.node, left.node)
+  cluster.fabric.release(right.node, left.node)
+  expect(left.host.connected(right.node)).toBe(true)
+  await eventually('the watcher hears', () => downs.length > 0)
+  await left.runtime.ask(right.ref('health'), { type: 'health.probe' }, 1000)
+  expect(downs).toMatchObject([{ type: 'actor.down', ref: victim }])
+  expect(await left.seesAs(right)).toBe('healthy')
+  await end()
+})
+
 it('messages that a held link does not take are refused when the outbox is full, and those lost with it are accounted for', async () => {
   const { left, right, received } = await pair()
   const letters: string[] = []

@@ -64,6 +64,13 @@ export class Fabric {
     }
   }
 
+  /** The same for the one, of several connections between the two, on which the sender's bytes wait. */
+  cutBusiest(sender: NodeId, receiver: NodeId): void {
+    const waiting = (link: Link): number => waitingOn(link, sender, receiver)
+    const [busiest] = [...this.#links].sort((left, right) => waiting(right) - waiting(left))
+    busiest?.wire.cut()
+  }
+
   /** Nobody is let in any more, as if nothing listened there; what is connected stays so. */
   refuseDials(to: NodeId): void {
     this.#closed.add(to)
@@ -77,10 +84,7 @@ export class Fabric {
   /** Bytes that are on their way from one to the other. */
   waitingBytes(sender: NodeId, receiver: NodeId): number {
     let bytes = 0
-    for (const { from, to, wire } of this.#links) {
-      if (from === sender && to === receiver) bytes += wire.waitingBytes[0]
-      if (from === receiver && to === sender) bytes += wire.waitingBytes[1]
-    }
+    for (const link of this.#links) bytes += Math.max(0, waitingOn(link, sender, receiver))
     return bytes
   }
 
@@ -136,6 +140,12 @@ export class Fabric {
     this.#links.add(link)
     return link.wire
   }
+}
+
+/** Bytes on their way from the sender; -1: this link is not between the two. */
+function waitingOn({ from, to, wire }: Link, sender: NodeId, receiver: NodeId): number {
+  if (from === sender && to === receiver) return wire.waitingBytes[0]
+  return from === receiver && to === sender ? wire.waitingBytes[1] : -1
 }
 
 async function untilAborted(change: Promise<void>, signal: AbortSignal): Promise<void> {

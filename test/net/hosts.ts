@@ -17,6 +17,7 @@ const quiet: HostEvents = {
   onDiscovered: () => {},
   onFrame: () => {},
   onFramesLost: () => {},
+  onStreamLost: () => {},
   onReport: () => {},
   onViolation: () => {},
   admits: () => true,

@@ -3,7 +3,14 @@
  * cancelled. It alone ends the response, in exactly one way. Tokens pass it by: the attempt carries them from the worker
  * to the response and tells this machine only what happened.
  */
-import type { FailureCode, InferFrame, InferRequest, RefusalReason, WorkerLoad } from '../protocols/infer.ts'
+import {
+  type FailureCode,
+  type InferFrame,
+  type InferRequest,
+  type RefusalReason,
+  unknownLoad,
+  type WorkerLoad,
+} from '../protocols/infer.ts'
 import type { NodeId } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
 import { assign, fromCallback, machineOptions, setup } from '../src/runtime/logic.ts'
@@ -103,8 +110,6 @@ function endFrame({ failure, refusals }: TaskContext): InferFrame {
 
 const cancelled: InferFrame = { kind: 'failed', code: 'cancelled', message: 'request canceled' }
 
-const noLoad: WorkerLoad = { active: 0, waiting: 0, slots: 0 }
-
 /** Nobody failed, and somebody was only busy; or who could have served it was lost before the first token. */
 function isWorthWaiting({ plan, failure, refusals, setbacks }: TaskContext): boolean {
   if (failure === undefined) return refusals.some(({ reason }) => reason === 'busy')
@@ -138,7 +143,7 @@ export const taskMachine = setup({
     noteCrowded: assign(({ context, event }) => {
       if (event.type !== 'task.crowded') return {}
       const message = `${event.queued} requests wait for ${context.request.model} already`
-      const refusal: Refusal = { node: '', reason: 'busy', message, load: noLoad }
+      const refusal: Refusal = { node: '', reason: 'busy', message, load: unknownLoad }
       return { failure: { code: 'busy', message }, refusals: [refusal] }
     }),
     noteRefusal: assign({

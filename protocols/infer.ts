@@ -102,6 +102,9 @@ export interface WorkerLoad {
   readonly slots: number
 }
 
+/** Of a worker that has not said what it is doing. */
+export const unknownLoad: WorkerLoad = { active: 0, waiting: 0, slots: 0 }
+
 /** Why a worker did not take a request; the entry node tries the next holder. */
 export type RefusalReason = 'busy' | 'draining' | 'no-such-model' | 'insufficient-memory' | 'not-admitted'
 

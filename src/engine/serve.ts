@@ -4,7 +4,13 @@
  * node is leaving.
  */
 import type { AcquireRefusal } from '../../actors/worker.ts'
-import type { InferFrame, InferRequest, InferStream, RefusalReason } from '../../protocols/infer.ts'
+import {
+  type InferFrame,
+  type InferRequest,
+  type InferStream,
+  type RefusalReason,
+  unknownLoad,
+} from '../../protocols/infer.ts'
 import type { Message, Ref } from '../../protocols/ref.ts'
 import { type Clock, realClock } from './clock.ts'
 import type { Engines, HeldEngine } from './engines.ts'
@@ -189,11 +195,10 @@ const stalledFrame: InferFrame = {
   code: 'stalled',
   message: 'the engine fell silent and is being restarted: send the request again',
 }
-const noLoad = { active: 0, waiting: 0, slots: 0 }
 
 /** An engine that was ready and is gone again is busy with restarting: the next holder may be quicker. */
 function refusedFrame(refusal: AcquireRefusal | undefined): InferFrame {
   const { code, message } = refusal ?? { code: 'busy' as const, message: 'the engine is restarting' }
-  if (refusals.has(code)) return { kind: 'refused', reason: code as RefusalReason, message, load: noLoad }
+  if (refusals.has(code)) return { kind: 'refused', reason: code as RefusalReason, message, load: unknownLoad }
   return { kind: 'failed', code: code as 'model-unusable' | 'load-failed', message }
 }

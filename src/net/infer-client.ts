@@ -1,6 +1,12 @@
 /** The entry node's side of `/omx/infer/1`: requests on pooled streams, because opening one costs a round trip or two. */
 import type { Stream } from '@libp2p/interface'
-import { type InferRequest, type InferStream, inferProtocol } from '../../protocols/infer.ts'
+import {
+  type InferFrame,
+  type InferRequest,
+  type InferStream,
+  inferProtocol,
+  unknownLoad,
+} from '../../protocols/infer.ts'
 import { encodeInferRequest } from '../../protocols/infer-request.ts'
 import type { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
@@ -8,7 +14,7 @@ import type { Clock } from '../runtime/world.ts'
 import { backgroundClock } from './clock.ts'
 import { InferCall } from './infer-call.ts'
 import { InferLine } from './infer-line.ts'
-import { idleStreamMs, maxIdleStreamsPerPeer } from './limits.ts'
+import { idleStreamMs, maxIdleStreamsPerPeer, maxInferStreams } from './limits.ts'
 
 export interface InferClientInit {
   /** Opens a stream on a connection that exists; never dials. */
@@ -19,6 +25,16 @@ export interface InferClientInit {
   /** Default: real time. */
   readonly clock?: Clock
 }
+
+/** libp2p's own count of a connection's streams has reached `maxInferStreams`. */
+const tooManyStreams = 'TooManyOutboundProtocolStreamsError'
+
+const allTaken = (node: NodeId): InferFrame => ({
+  kind: 'refused',
+  reason: 'busy',
+  message: `${maxInferStreams} requests from here are under way at ${node}`,
+  load: unknownLoad,
+})
 
 export class InferClient {
   readonly #init: InferClientInit
@@ -55,7 +71,8 @@ export class InferClient {
       if (call.ended) this.#release(node, line)
       else line.start(call, body)
     } catch (error) {
-      call.fail('link-lost', `no stream to ${node}: ${(error as Error).message}`)
+      if ((error as Error).name === tooManyStreams) call.deliver(allTaken(node))
+      else call.fail('link-lost', `no stream to ${node}: ${(error as Error).message}`)
     }
   }
 

@@ -1,7 +1,7 @@
 /** One `/omx/infer/1` stream at the worker: reads a request, writes its answer no faster than it is read, waits for the next. */
 import type { Stream } from '@libp2p/interface'
 import { FrameReader, frame } from '../../protocols/framing.ts'
-import type { InferFrame, InferRequest, InferStream } from '../../protocols/infer.ts'
+import { type InferFrame, type InferRequest, type InferStream, unknownLoad } from '../../protocols/infer.ts'
 import { encodeInferFrame } from '../../protocols/infer-frame.ts'
 import { decodeInferRequest, maxInferRequestBytes } from '../../protocols/infer-request.ts'
 import { ProtocolError } from '../../protocols/protocol-error.ts'
@@ -28,9 +28,10 @@ type Progress = Extract<InferFrame, { kind: 'progress' }>
 export class InferConversation {
   readonly #init: InferConversationInit
   readonly #stream: Stream
-  readonly #reader = new FrameReader(maxInferRequestBytes)
+  #reader = new FrameReader(maxInferRequestBytes)
   #answer: AsyncIterator<readonly InferFrame[]> | undefined
   #reservedBytes = 0
+  #isRefused = false
   #idle: unknown
   #sentMs = 0
 
@@ -45,9 +46,13 @@ export class InferConversation {
   }
 
   #read(chunk: Uint8Array): void {
+    if (this.#isRefused) return
     try {
       const bodies = this.#reader.push(chunk)
-      this.#reserve(this.#reader.pendingBytes)
+      if (!this.#reserve(this.#reader.pendingBytes)) {
+        this.#refuse()
+        return
+      }
       for (const body of bodies) {
         if (this.#answer !== undefined) throw new ProtocolError('shape', 'a request before the last one was answered')
         this.#begin(decodeInferRequest(body))
@@ -59,13 +64,23 @@ export class InferConversation {
     }
   }
 
-  #reserve(bytes: number): void {
+  /** False: this node has no room for what arrives. */
+  #reserve(bytes: number): boolean {
     const { budget } = this.#init
     budget.usedBytes += bytes - this.#reservedBytes
     this.#reservedBytes = bytes
-    if (budget.usedBytes > budget.maxBytes) {
-      throw new ProtocolError('too-large', `requests of more than ${budget.maxBytes} bytes are under way to this node`)
-    }
+    return budget.usedBytes <= budget.maxBytes
+  }
+
+  /** The rest of the request is read and thrown away, until the other side has heard and closes the stream. */
+  #refuse(): void {
+    this.#isRefused = true
+    this.#reserve(0)
+    this.#reader = new FrameReader(maxInferRequestBytes)
+    const message = `requests of ${this.#init.budget.maxBytes} bytes are under way to this node`
+    this.#send([{ kind: 'refused', reason: 'busy', message, load: unknownLoad }])
+      .then(() => this.#stream.close())
+      .catch((error: Error) => this.#stream.abort(error))
   }
 
   #begin(request: InferRequest): void {

@@ -6,7 +6,7 @@ import type { NodeId } from '../../protocols/ref.ts'
 import type { Clock } from '../runtime/world.ts'
 import { backgroundClock } from './clock.ts'
 import { InferConversation, type RequestBudget } from './infer-conversation.ts'
-import { maxInferStreams, maxUnfinishedRequestBytes } from './limits.ts'
+import { maxInboundInferStreams, maxInferStreams, maxUnfinishedRequestBytes } from './limits.ts'
 
 export interface InferServerInit {
   /** Computes one request; see `InferStream`. Its iterator's `return` must work while a `next` is pending. */
@@ -27,7 +27,7 @@ export class InferServer {
 
   async listen(libp2p: Libp2p): Promise<void> {
     await libp2p.handle(inferProtocol, (stream, connection) => this.#accept(stream, connection), {
-      maxInboundStreams: maxInferStreams,
+      maxInboundStreams: maxInboundInferStreams,
       maxOutboundStreams: maxInferStreams,
     })
   }

@@ -56,6 +56,9 @@ export const maxStreamsPerProtocol = 32
 /** `/omx/infer/1` is pooled, one stream per running request: 32 at once is a normal load, 256 is a full worker. */
 export const maxInferStreams = 256
 
+/** At the worker, where a stream that the other side has just closed may still be counted. */
+export const maxInboundInferStreams = 2 * maxInferStreams
+
 /** All streams of a connection, both ways: infer's 256 each way and what the other protocols may have. */
 export const maxStreamsPerConnection = 1000
 

@@ -1,12 +1,13 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, it } from 'vitest'
 import { actorProtocol } from '../../protocols/actor.ts'
-import { frame } from '../../protocols/framing.ts'
+import { FrameReader, frame } from '../../protocols/framing.ts'
 import { type InferFrame, type InferRequest, inferProtocol } from '../../protocols/infer.ts'
-import { encodeInferFrame } from '../../protocols/infer-frame.ts'
+import { decodeInferFrame, encodeInferFrame, maxInferFrameBytes } from '../../protocols/infer-frame.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import { createNode, startNode } from '../../src/net/libp2p.ts'
-import { keepaliveMs } from '../../src/net/limits.ts'
+import { keepaliveMs, maxInferStreams } from '../../src/net/limits.ts'
 import { tcpAndTls } from '../../src/net/medium.ts'
 import { Channel } from '../../src/runtime/channel.ts'
 import {
@@ -238,6 +239,47 @@ describe('infer', () => {
     await Promise.all([1, 2, 3].map(() => collect(entry.infer(worker.peerId.toString(), request()))))
     expect(streams).toBe(3)
     await worker.stop()
+  })
+
+  it('is refused as busy, and not sent, when as many requests as a connection carries are under way', async () => {
+    const [entry, worker] = await pair({}, { serve: () => manual().channel })
+    const calls = Array.from({ length: maxInferStreams + 3 }, () => entry.infer(worker.peerId, request()))
+    const refused = calls.slice(maxInferStreams).map(collect)
+    const busy = {
+      kind: 'refused',
+      reason: 'busy',
+      message: `256 requests from here are under way at ${worker.peerId}`,
+    }
+    for (const frames of await Promise.all(refused)) expect(frames).toMatchObject([busy])
+    expect(entry.connected(worker.peerId)).toBe(true)
+  })
+
+  it('is refused as busy when the worker has no room for unfinished requests, and the next one is served', async () => {
+    const violations: string[] = []
+    const worker = await host({
+      serve: () => answer([accepted], [done]),
+      onViolation: (_, { message }) => violations.push(message),
+    })
+    const flooder = await rogue()
+    const connection = await flooder.dial(worker.addresses().map((address) => multiaddr(address)))
+    const header = Uint8Array.from([1, 2, 0, 0, 0])
+    const half = new Uint8Array(30 * 1024 * 1024)
+    const heard = gate<InferFrame>()
+    const reader = new FrameReader(maxInferFrameBytes)
+    for (let at = 0; at < 5; at++) {
+      const stream = await connection.newStream(inferProtocol)
+      stream.addEventListener('message', ({ data }) => {
+        for (const body of reader.push(data.subarray())) heard.open(decodeInferFrame(body))
+      })
+      stream.send(header)
+      stream.send(half)
+    }
+    expect(await heard.opened).toMatchObject({ kind: 'refused', reason: 'busy' })
+    const entry = await host()
+    await entry.dial(worker.addresses())
+    expect(await collect(entry.infer(worker.peerId, request()))).toMatchObject([accepted, done])
+    expect(violations).toEqual([])
+    await flooder.stop()
   })
 
   it('serves many requests on one stream one after the other', async () => {

@@ -19,6 +19,18 @@ const asksInFlight = 500
 const askTimeoutMs = 10_000
 const actors = 2000
 
+/** As often as `omx-node inspect --watch` does. */
+const readMs = 1000
+
+/** What a reader pulls: everything is recorded from now on. */
+function readAll(runtime: Runtime): void {
+  const { feed } = runtime
+  feed.recorder.dead()
+  feed.census()
+  feed.counters()
+  feed.waits()
+}
+
 /** Tells `messages` a mailbox at a time, and waits until each batch is handled. */
 async function tellAll(runtime: Runtime, to: Ref, message: Message): Promise<void> {
   for (let told = 0; told < messages; told += batch) {
@@ -48,10 +60,15 @@ function messageRows(runtime: Runtime): Row[] {
   const plain = runtime.spawn({ id: 'reducer', logic: reducer })
   const rawMachine = createActor(counter).start()
   const rawReducer = createActor(reducer).start()
+  const inspected = new Runtime('inspected')
+  const seen = inspected.spawn({ id: 'machine', logic: counter })
+  readAll(inspected)
+  setInterval(() => readAll(inspected), readMs).unref()
   const row = (name: string, run: Row['run']): Row => ({ name, count: messages, run })
   return [
     row(kernelRow.rawSend, () => sendAll(rawMachine, add)),
     row(kernelRow.tell, () => tellAll(runtime, machine, add)),
+    row('tell, machine, while somebody inspects', () => tellAll(inspected, seen, add)),
     row('raw XState send, reducer', () => sendAll(rawReducer, add)),
     row('tell, reducer', () => tellAll(runtime, plain, add)),
     { name: 'ask, one at a time', count: asks, run: () => askAll(runtime, plain, 1) },

@@ -292,6 +292,9 @@ describe('inspect', () => {
       'deadlock: node/a waits for …sbabbage/node/b (report.request, 3.2 s), …sbabbage/node/b waits for node/a (report.request, 3.1 s)\n' +
         '  The first of these asks times out in 1.8 s. Watch it with: omx-node inspect --follow node/a. One of them must answer before it asks.\n',
     )
+    expect((await run(['inspect', '--api', node.api, '--peer', 'attic'])).printed).toContain(
+      'Watch it with: omx-node inspect --peer attic --follow node/a.',
+    )
   })
 
   it.each([

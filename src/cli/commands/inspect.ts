@@ -49,12 +49,12 @@ async function show(node: NodeAccess, options: InspectOptions, terminal: Termina
 function textOf(
   answer: InspectAnswer,
   before: InspectAnswer | undefined,
-  { json, watch }: InspectOptions,
+  { json, watch, peer }: InspectOptions,
   { interactive }: Terminal,
 ): string {
   if (json === true) return `${JSON.stringify(answer)}\n`
   const counters = describeCounters(answer, before)
-  const deadlocks = describeDeadlocks(answer)
+  const deadlocks = describeDeadlocks(answer, peer)
   if (watch === true && !interactive && counters !== '') return `${timeText(Date.now())}  ${counters}${deadlocks}`
   const screen = `${drawTree(answer, before)}${describeDead(answer.dead)}${counters}${deadlocks}`
   return watch === true && interactive ? clearScreen + screen : screen

@@ -27,6 +27,7 @@ import {
   rowsOf,
   versionOf,
 } from './roster.ts'
+import type { ClusterView } from './view.ts'
 
 const reportAnswerMs = 2000
 const compareAnswerMs = 2000
@@ -65,6 +66,8 @@ interface MembershipContext extends MembershipInput {
   readonly roster: Roster
   /** What the peers' actors know of this node. */
   readonly told: SelfNews
+  /** What the scheduler and the prober know of all. */
+  readonly shown: ClusterView | undefined
   /** Who has been told goodbye and has not hung up yet. */
   readonly awaited: ReadonlySet<NodeId>
 }
@@ -103,9 +106,9 @@ function disputedIncarnation({ roster }: MembershipContext, event: MembershipEve
 }
 
 /** What follows when the view has changed, and with it perhaps the pace. */
-const announced = ['tellPeers', 'noteTold', 'tellView'] as const
+const announced = ['tellPeers', 'tellView', 'noteTold'] as const
 /** What follows when others have spoken about nodes. */
-const heard = ['learnClaims', 'passOn', 'tellPeers', 'noteTold'] as const
+const heard = ['learnClaims', 'passOn', 'tellPeers', 'tellView', 'noteTold'] as const
 
 const isSame = (a: SelfNews, b: SelfNews): boolean =>
   a.incarnation === b.incarnation && a.reportVersion === b.reportVersion && a.pace === b.pace
@@ -139,6 +142,12 @@ function compare(node: NodeId, context: MembershipContext, system: object): void
     },
     () => {}, // Unanswered: the next exchange says the same.
   )
+}
+
+function showView({ roster: { view, pace } }: MembershipContext, system: object): void {
+  const { tell, local } = here(system)
+  tell(local('node/scheduler'), { type: 'view.changed', view })
+  tell(local('node/prober'), { type: 'view.changed', view, pace })
 }
 
 export const membershipMachine = setup({
@@ -292,7 +301,10 @@ export const membershipMachine = setup({
         if (state !== 'self') tell(local(peerPath(node)), { type: 'peer.self', self })
       }
     },
-    noteTold: assign({ told: ({ context }) => selfNews(context) }),
+    noteTold: assign({
+      told: ({ context }) => selfNews(context),
+      shown: ({ context }) => context.roster.view,
+    }),
     /** What the others told an earlier incarnation of this actor. */
     askAnew: ({ system }) => {
       const { tell, local } = here(system)
@@ -300,11 +312,9 @@ export const membershipMachine = setup({
       tell(local('node/reporter'), { type: 'report.describe' })
     },
     tellView: ({ context, system }) => {
-      const { tell, local } = here(system)
-      const { view, pace } = context.roster
-      tell(local('node/scheduler'), { type: 'view.changed', view })
-      tell(local('node/prober'), { type: 'view.changed', view, pace })
+      if (context.roster.view !== context.shown) showView(context, system)
     },
+    describeView: ({ context, system }) => showView(context, system),
     sayGoodbye: ({ context, system }) => {
       const { tell } = here(system)
       for (const node of healthyPeers(context)) tell(`${node}/${peerPath(context.node)}`, { type: 'peer.goodbye' })
@@ -332,6 +342,7 @@ export const membershipMachine = setup({
     ...input,
     roster: aloneOn(input.node, input.nextIncarnation()),
     told: { incarnation: 0, reportVersion: 0, pace: 'mesh' },
+    shown: undefined,
     awaited: new Set(),
   }),
   initial: 'present',
@@ -343,7 +354,7 @@ export const membershipMachine = setup({
         resting: { after: { compare: { target: 'resting', reenter: true, actions: 'compareWithSomebody' } } },
       },
       on: {
-        'view.describe': { actions: 'tellView' },
+        'view.describe': { actions: 'describeView' },
         'peer.found': { actions: ['meet', 'learn'] },
         'link.up': { actions: ['meet', 'learn'] },
         'link.down': { actions: 'tellLinkDown' },

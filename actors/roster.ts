@@ -206,10 +206,12 @@ function withPeer(roster: Roster, node: NodeId, addresses: readonly string[], no
   return { ...roster, view: new Map(roster.view).set(node, emptyRow(node, 'discovered', addresses, nowMs)) }
 }
 
-/** Unknown nodes stay unknown. */
+/** Unknown nodes stay unknown; what changes nothing leaves the view the one that it was. */
 function withRow(roster: Roster, node: NodeId, change: Partial<ClusterNode>): Roster {
   const row = roster.view.get(node)
-  return row === undefined ? roster : { ...roster, view: new Map(roster.view).set(node, { ...row, ...change }) }
+  if (row === undefined) return roster
+  const isNews = (Object.keys(change) as (keyof ClusterNode)[]).some((key) => change[key] !== row[key])
+  return isNews ? { ...roster, view: new Map(roster.view).set(node, { ...row, ...change }) } : roster
 }
 
 function withGreeting(roster: Roster, node: NodeId, hello: PeerHello, nowMs: number): Roster {

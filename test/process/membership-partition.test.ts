@@ -13,6 +13,8 @@ const hosts = 8
 const left = [1, 2, 3, 4]
 const right = [5, 6, 7, 8]
 const rounds = Number(process.env.OMX_PARTITION_ROUNDS ?? 3)
+/** Longer than any accusation takes. */
+const silenceWatchedMs = 8000
 const withinMs = 60_000 + rounds * 20_000
 /** Faults begin at all moments of a heartbeat, not always where the last round has ended. */
 const phaseOf = (round: number): number => (round * 137) % 500
@@ -77,6 +79,24 @@ describe.skipIf(missing !== undefined)('eight nodes on eight hosts', () => {
     },
     withinMs,
   )
+
+  it('accuse neither of two of which one does not hear the other, and those two are whole again when it does', async () => {
+    const [deafened, mute] = [nodes[0], nodes[1]] as [OmxNode, OmxNode]
+    namespaces.silence([2], [1])
+    await eventually('it is noticed', async () => {
+      const peers = await deafened.peers()
+      return peers.find(({ node }) => node === mute.id)?.state !== 'healthy'
+    })
+    const untilMs = performance.now() + silenceWatchedMs
+    while (performance.now() < untilMs) {
+      const views = await Promise.all(nodes.slice(2).map((node) => node.peers()))
+      expect(views.flat().filter(({ state }) => state !== 'healthy')).toEqual([])
+      await pause(100)
+    }
+    expect((await deafened.peers()).find(({ node }) => node === mute.id)?.reason).toContain('others reach it')
+    namespaces.unsilence([2], [1])
+    expect(await until(nodes, nodes, 'healthy')).toBeLessThan(3000)
+  }, 60_000)
 
   it(
     'see one that is stopped unreachable within five seconds, and healthy again when it goes on',

@@ -65,21 +65,27 @@ export class Namespaces {
 
   /** Nothing passes between the two sides any more: each host has no route to those of the other. */
   part(left: readonly number[], right: readonly number[]): void {
-    this.#routes('add', left, right)
+    this.silence(left, right)
+    this.silence(right, left)
   }
 
   heal(left: readonly number[], right: readonly number[]): void {
-    this.#routes('del', left, right)
+    this.unsilence(left, right)
+    this.unsilence(right, left)
   }
 
-  #routes(verb: 'add' | 'del', left: readonly number[], right: readonly number[]): void {
-    for (const [from, to] of [
-      [left, right],
-      [right, left],
-    ] as const) {
-      for (const host of from) {
-        for (const other of to) ip('-n', this.nameOf(host), 'route', verb, 'blackhole', `${this.addressOf(other)}/32`)
-      }
+  /** Nothing that the first hosts send reaches the others; the other way all passes. */
+  silence(from: readonly number[], to: readonly number[]): void {
+    this.#routes('add', from, to)
+  }
+
+  unsilence(from: readonly number[], to: readonly number[]): void {
+    this.#routes('del', from, to)
+  }
+
+  #routes(verb: 'add' | 'del', from: readonly number[], to: readonly number[]): void {
+    for (const host of from) {
+      for (const other of to) ip('-n', this.nameOf(host), 'route', verb, 'blackhole', `${this.addressOf(other)}/32`)
     }
   }
 

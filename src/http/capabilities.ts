@@ -1,4 +1,5 @@
 /** Whether a model can do what a request needs, asked before it is admitted: no engine is loaded to say no. */
+import type { InferWork } from '../../protocols/infer.ts'
 import { ApiError } from './errors.ts'
 import type { AskedModel } from './model-check.ts'
 import type { ApiServices } from './services.ts'
@@ -10,6 +11,16 @@ export interface Requirement {
 }
 
 export type Capability = 'insert' | 'tools' | 'vision' | 'thinking'
+
+/** What a chat needs of its model. */
+export function chatNeeds(work: InferWork): Capability[] {
+  if (work.kind !== 'chat') return []
+  return [
+    ...((work.tools?.length ?? 0) > 0 ? (['tools'] as const) : []),
+    ...(work.messages.some(({ images }) => images !== undefined) ? (['vision'] as const) : []),
+    ...(work.think !== undefined && work.think !== false ? (['thinking'] as const) : []),
+  ]
+}
 
 /**
  * Throws ApiError `not-supported` in the words that clients look for. What is not held anywhere passes: its request says

@@ -4,7 +4,7 @@ import { type Static, Type } from 'typebox'
 import type { ToolCall } from '../../protocols/chat.ts'
 import type { InferResult, InferWork } from '../../protocols/infer.ts'
 import { clientSignal, debugInfo, metricsOf, type TokenFrame, type WholeAnswer, wholeAnswer } from './answer.ts'
-import { type Capability, requireCapabilities } from './capabilities.ts'
+import { chatNeeds, requireCapabilities } from './capabilities.ts'
 import { fieldReader } from './fields.ts'
 import { answerFields, answerWishes, checkTopLogprobs, requestWishes, sharedRequest } from './inference-request.ts'
 import { logprobsJson, MessageFields, messagesOf, ToolFields, toolCallsJson, toolsOf } from './messages.ts'
@@ -39,7 +39,7 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
     return sendJson(reply, { ...head(model.sent, ''), done: true, done_reason: 'unload' })
   }
   const work: InferWork = messages.length === 0 ? { kind: 'load' } : chatWork(fields, messages)
-  await requireCapabilities(model, { endpoint: 'chat', needed: needs(work), services })
+  await requireCapabilities(model, { endpoint: 'chat', needed: chatNeeds(work), services })
   const answer = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
   if (work.kind === 'chat' && fields.stream !== false && shared.renderOnly !== true) {
     const writer = new ChatLines(model.sent, startedMs)
@@ -55,15 +55,6 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
 function chatWork(fields: ChatRequest, messages: ReturnType<typeof messagesOf>): InferWork {
   const tools = toolsOf(fields.tools ?? [])
   return { kind: 'chat', messages, ...(tools.length > 0 ? { tools } : {}), ...answerWishes(fields) }
-}
-
-function needs(work: InferWork): Capability[] {
-  if (work.kind !== 'chat') return []
-  return [
-    ...((work.tools?.length ?? 0) > 0 ? (['tools'] as const) : []),
-    ...(work.messages.some(({ images }) => images !== undefined) ? (['vision'] as const) : []),
-    ...(work.think !== undefined && work.think !== false ? (['thinking'] as const) : []),
-  ]
 }
 
 function head(model: string, content: string): Record<string, unknown> {

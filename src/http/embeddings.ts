@@ -13,7 +13,7 @@ import type { Answer, ApiServices } from './services.ts'
 import { jsonType, sendJson } from './wire.ts'
 
 /** More than any model's vectors have. */
-const maxDimensions = 1_000_000
+export const maxDimensions = 1_000_000
 
 const readEmbed = fieldReader(
   Type.Object({
@@ -48,7 +48,7 @@ async function answerEmbed(services: ApiServices, request: FastifyRequest, reply
   const limit = dimensions > 0 ? { dimensions } : {}
   const work = { kind: 'embed', input, truncate, normalize: true, ...limit } as const
   const answer = await services.submit({ ...shared, work }, signal)
-  const { vectors, result } = await collect(reply, answer, { model: model.sent, count: input.length })
+  const { vectors, result } = await collectVectors(reply, answer, { model: model.sent, count: input.length })
   const metrics = {
     total_duration: Math.max(1, Math.round((performance.now() - startedMs) * 1e6)),
     load_duration: Math.max(1, Math.round(result.loadNs)),
@@ -80,12 +80,12 @@ async function answerEmbeddings(services: ApiServices, request: FastifyRequest, 
   }
   const work = { kind: 'embed', input: [prompt], truncate: true, normalize: false } as const
   const answer = await services.submit({ ...shared, work }, signal)
-  const { vectors } = await collect(reply, answer, { model: model.sent, count: 1 })
+  const { vectors } = await collectVectors(reply, answer, { model: model.sent, count: 1 })
   return sendJson(reply, { embedding: Array.from(vectors[0] ?? []) })
 }
 
 /** Absent, `""` and `[]` are all no input. */
-function inputOf(input: unknown): readonly string[] {
+export function inputOf(input: unknown): readonly string[] {
   if (input === undefined || input === '') return []
   if (typeof input === 'string') return [input]
   if (!Array.isArray(input) || !input.every((text) => typeof text === 'string')) {
@@ -98,7 +98,7 @@ function inputOf(input: unknown): readonly string[] {
 }
 
 /** The vectors in the order of the texts. Throws ApiError when one is missing or not a vector of numbers. */
-async function collect(
+export async function collectVectors(
   reply: FastifyReply,
   answer: Answer,
   { model, count }: { readonly model: string; readonly count: number },

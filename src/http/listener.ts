@@ -8,6 +8,7 @@ import { embeddingRoutes } from './embeddings.ts'
 import { ApiError } from './errors.ts'
 import { generateRoute } from './generate.ts'
 import { modelRoutes } from './models.ts'
+import { openaiRoutes } from './openai/routes.ts'
 import { operationsRoutesFor } from './operations.ts'
 import { originGuard } from './origin.ts'
 import { rootRoutes } from './root.ts'
@@ -99,6 +100,7 @@ export async function startListener(init: ListenerInit): Promise<Listener> {
   generateRoute(app, services)
   chatRoute(app, services)
   embeddingRoutes(app, services)
+  openaiRoutes(app, services)
   operationsRoutesFor(app, services, draining.signal)
   await app.ready()
   app.server.maxConnections = limits.maxConnections + maxSurplusConnections

@@ -6,8 +6,9 @@ import { type ImportLine, operationsRoutes } from '../../protocols/operations.ts
 import { clientSignal } from './answer.ts'
 import { ApiError } from './errors.ts'
 import { checkModel } from './model-check.ts'
-import { drained, errorLine, openLines } from './ndjson.ts'
+import { errorLine, openLines } from './ndjson.ts'
 import type { ApiServices, OperationsServices } from './services.ts'
+import { drained } from './stream.ts'
 import { sendJson } from './wire.ts'
 
 /** Progress of an import is told at most this often: a person watches it. */

@@ -8,11 +8,14 @@ import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest 
 import { type BodyBudget, readBody } from './body.ts'
 import { ApiError, type Endpoint } from './errors.ts'
 import { firstJsonValue } from './json-text.ts'
+import { errorBody, type Surface } from './surface.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whose words an error uses; absent: those that most endpoints share. */
     endpoint?: Endpoint
+    /** Whose shape an error has; absent: Ollama's. */
+    surface?: Surface
     /** The route reads the body itself, as bytes. */
     rawBody?: boolean
   }
@@ -81,24 +84,31 @@ export function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
 }
 
 function answerError(error: Error, request: FastifyRequest, reply: FastifyReply, log: HttpLog): void {
+  const { surface = 'ollama' } = request.routeOptions.config
   if (error instanceof ApiError) {
-    const { status, words } = error.on(request.routeOptions.config.endpoint ?? 'other')
+    const { endpoint = 'other' } = request.routeOptions.config
+    const { status, words } = error.on(endpoint)
     // What is left of such a body may never come.
     if (error.code === 'body-timeout') reply.header('connection', 'close')
-    return void sendError(reply, status, words)
+    return void sendError(reply, status, words, { surface })
   }
   const { statusCode } = error as { statusCode?: number }
-  if (statusCode !== undefined && statusCode < 500) return void sendError(reply, statusCode, error.message)
+  if (statusCode !== undefined && statusCode < 500) return void sendError(reply, statusCode, error.message, { surface })
   log.error({ err: error, method: request.method, url: request.url }, 'a request ended in a defect')
-  sendError(reply, 500, `internal error: ${error.message}`)
+  sendError(reply, 500, `internal error: ${error.message}`, { surface })
 }
 
-/** Answers an error in Ollama's shape. As bytes, because fastify adds a charset to strings. */
-export function sendError(reply: FastifyReply, status: number, words: string, type = jsonType): FastifyReply {
+/** Answers an error in a surface's shape, Ollama's by default. As bytes, because fastify adds a charset to strings. */
+export function sendError(
+  reply: FastifyReply,
+  status: number,
+  words: string,
+  { type = jsonType, surface = 'ollama' }: { readonly type?: string; readonly surface?: Surface } = {},
+): FastifyReply {
   return reply
     .code(status)
     .header('content-type', type)
-    .send(Buffer.from(JSON.stringify({ error: words })))
+    .send(Buffer.from(JSON.stringify(errorBody(surface, status, words))))
 }
 
 /** The methods of every path, for 405; paths that end in `*` match by their beginning. */

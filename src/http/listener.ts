@@ -2,6 +2,7 @@
 import { Server as NetServer, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { accountRoutes } from './account.ts'
+import { anthropicRoutes } from './anthropic/messages.ts'
 import { BodyBudget } from './body.ts'
 import { chatRoute } from './chat.ts'
 import { embeddingRoutes } from './embeddings.ts'
@@ -101,6 +102,7 @@ export async function startListener(init: ListenerInit): Promise<Listener> {
   chatRoute(app, services)
   embeddingRoutes(app, services)
   openaiRoutes(app, services)
+  anthropicRoutes(app, services)
   operationsRoutesFor(app, services, draining.signal)
   await app.ready()
   app.server.maxConnections = limits.maxConnections + maxSurplusConnections

@@ -9,7 +9,7 @@ import { Channel } from '../../src/runtime/channel.ts'
 const load = { active: 1, waiting: 0, slots: 4 }
 export const accepted: InferFrame = { kind: 'accepted', load }
 
-export function token(index: number, text: string): InferFrame {
+export function token(index: number, text: string): Extract<InferFrame, { kind: 'token' }> {
   return { kind: 'token', index, tokens: [100 + index], text }
 }
 

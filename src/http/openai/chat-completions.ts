@@ -15,7 +15,7 @@ import { addsSomething, type StreamFormat, streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
 import { sendJson } from '../wire.ts'
 import { chatMessagesOf, MessageFields } from './content.ts'
-import { doneEvent, openaiFormat, unixSeconds, usageOf } from './format.ts'
+import { doneEvent, fingerprint, openaiFormat, unixSeconds, usageOf } from './format.ts'
 import { samplingFields, samplingOptions, thinkOfEffort } from './sampling.ts'
 
 const ChatCompletionRequest = Type.Object({
@@ -97,8 +97,6 @@ interface Head {
   readonly created: number
   readonly model: string
 }
-
-const fingerprint = 'fp_ollama'
 
 function completionOf({ id, created, model }: Head, whole: WholeAnswer): unknown {
   const { text, thinking, toolCalls, logprobs, result } = whole

@@ -13,7 +13,7 @@ import type { ApiServices, NewRequest } from '../services.ts'
 import { type StreamFormat, streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
 import { sendJson } from '../wire.ts'
-import { doneEvent, openaiFormat, unixSeconds, usageOf } from './format.ts'
+import { doneEvent, fingerprint, openaiFormat, unixSeconds, usageOf } from './format.ts'
 import { samplingFields, samplingOptions } from './sampling.ts'
 
 const CompletionRequest = Type.Object({
@@ -68,7 +68,6 @@ interface Head {
 }
 
 const object = 'text_completion'
-const fingerprint = 'fp_ollama'
 
 function completionOf({ id, created, model }: Head, { text, logprobs, result }: WholeAnswer): unknown {
   return {

@@ -2,10 +2,13 @@
 import type { FastifyReply } from 'fastify'
 import type { InferResult } from '../../../protocols/infer.ts'
 import type { ApiError, Endpoint } from '../errors.ts'
-import { eventHeaders } from '../sse.ts'
+import { dataEvent, eventHeaders } from '../sse.ts'
 import type { StreamFormat } from '../stream.ts'
 import { errorBody } from '../surface.ts'
 import { sendError } from '../wire.ts'
+
+/** What Ollama calls itself here; some clients look for it. */
+export const fingerprint = 'fp_ollama'
 
 export const doneEvent = 'data: [DONE]\n\n'
 
@@ -14,7 +17,7 @@ export function openaiFormat(endpoint: Endpoint): Pick<StreamFormat, 'headers' |
   return {
     headers: eventHeaders,
     // Ollama ends the stream without a word; an event with an error is what OpenAI's own clients throw.
-    failure: (error) => `data: ${JSON.stringify(bodyOf(error, endpoint))}\n\n`,
+    failure: (error) => dataEvent(bodyOf(error, endpoint)),
     refuse: (reply, error) => refuse(reply, error, endpoint),
   }
 }

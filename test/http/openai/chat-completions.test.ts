@@ -62,18 +62,18 @@ describe('POST /v1/chat/completions', () => {
   })
 
   it('says thoughts apart, before the text of the same frame', async () => {
-    answerWith({ ...token(0, 'Yes'), thinking: 'hm' } as InferFrame, done())
+    answerWith({ ...token(0, 'Yes'), thinking: 'hm' }, done())
     const { text } = await chat({ stream: true })
     const deltas = eventsOf(text)
       .slice(0, -1)
       .map((data) => JSON.parse(data).choices[0].delta)
     expect(deltas).toEqual([{ role: 'assistant', content: '', reasoning: 'hm' }, { content: 'Yes' }, {}])
-    answerWith({ ...token(0, 'Yes'), thinking: 'hm' } as InferFrame, done())
+    answerWith({ ...token(0, 'Yes'), thinking: 'hm' }, done())
     expect((await chat({})).json.choices[0].message).toEqual({ role: 'assistant', content: 'Yes', reasoning: 'hm' })
   })
 
   it('gives calls with their arguments as text, and ends with tool_calls', async () => {
-    const frames = [{ ...token(0, ''), toolCalls: [call] } as InferFrame, done()]
+    const frames = [{ ...token(0, ''), toolCalls: [call] }, done()]
     answerWith(...frames)
     expect((await chat({})).json.choices[0]).toMatchObject({
       message: { content: '', tool_calls: [callJson] },
@@ -90,7 +90,7 @@ describe('POST /v1/chat/completions', () => {
   })
 
   it('gives the probabilities of tokens under content', async () => {
-    answerWith({ ...token(0, 'A'), logprobs: [{ token: 'A', logprob: -0.5, top: [] }] } as InferFrame, done())
+    answerWith({ ...token(0, 'A'), logprobs: [{ token: 'A', logprob: -0.5, top: [] }] }, done())
     const { json } = await chat({ logprobs: true, top_logprobs: 2 })
     expect(json.choices[0].logprobs.content).toMatchObject([{ token: 'A', logprob: -0.5, bytes: [65] }])
     expect(asked()?.logprobs).toBe(2)

@@ -1,5 +1,7 @@
 /** Reads a request's body with a limit on its size, on the time it takes, and on what all of them hold together. */
 import type { IncomingMessage } from 'node:http'
+import { promisify } from 'node:util'
+import { zstdDecompress } from 'node:zlib'
 import { maxInferRequestBytes } from '../../protocols/infer-request.ts'
 import { ApiError } from './errors.ts'
 
@@ -73,3 +75,29 @@ export function readBody(request: IncomingMessage, budget: BodyBudget): Promise<
 }
 
 const tooLarge = () => new ApiError('body-too-large', `the request's body is larger than ${maxBodyBytes} bytes`)
+
+/** What a compressed body may become: as much as Ollama takes. */
+const maxInflatedBytes = 20 * 1024 * 1024
+
+const decompress = promisify(zstdDecompress)
+
+/**
+ * The body as it was before a client compressed it: some agents send zstd. Rejects with ApiError `bad-field`,
+ * `body-too-large` or `busy`.
+ */
+export async function inflated(request: IncomingMessage, bytes: Buffer, budget: BodyBudget): Promise<Buffer> {
+  const encoding = request.headers['content-encoding']?.toLowerCase() ?? 'identity'
+  if (encoding === 'identity') return bytes
+  if (encoding !== 'zstd') {
+    throw new ApiError(
+      'bad-field',
+      `a body with the content-encoding ${encoding.slice(0, 50)} cannot be read: send zstd, or none`,
+    )
+  }
+  const whole = await decompress(bytes, { maxOutputLength: maxInflatedBytes }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ERR_BUFFER_TOO_LARGE') throw new ApiError('bad-field', `the body is no zstd: ${error.message}`)
+    throw new ApiError('body-too-large', `the request's body is larger than ${maxInflatedBytes} bytes`)
+  })
+  if (!budget.take(request, whole.length)) throw new ApiError('busy')
+  return whole
+}

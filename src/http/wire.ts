@@ -5,7 +5,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type BodyBudget, readBody } from './body.ts'
+import { type BodyBudget, inflated, readBody } from './body.ts'
 import { ApiError, type Endpoint } from './errors.ts'
 import { firstJsonValue } from './json-text.ts'
 import { errorBody, type Surface } from './surface.ts'
@@ -62,6 +62,7 @@ export function installWire(app: FastifyInstance, log: HttpLog, bodies: BodyBudg
   app.addContentTypeParser('*', (request, payload, done) => {
     if (request.is404 || request.routeOptions.config.rawBody === true) return done(null, payload)
     readBody(request.raw, bodies)
+      .then((bytes) => inflated(request.raw, bytes, bodies))
       .then((bytes) => firstJsonValue(bytes.toString('utf8')))
       .then(
         (body) => done(null, body),

@@ -10,6 +10,7 @@ import { answerFields, answerWishes, checkTopLogprobs, requestWishes, sharedRequ
 import { logprobsJson, MessageFields, messagesOf, ToolFields, toolCallsJson, toolsOf } from './messages.ts'
 import { checkModel } from './model-check.ts'
 import { type LineWriter, streamLines } from './ndjson.ts'
+import type { RouteAbout } from './openapi.ts'
 import type { ApiServices, NewRequest } from './services.ts'
 import { utcTime } from './time.ts'
 import { sendJson } from './wire.ts'
@@ -22,9 +23,16 @@ const ChatRequest = Type.Object({
 type ChatRequest = Static<typeof ChatRequest>
 
 const readFields = fieldReader(ChatRequest)
+const about: RouteAbout = {
+  summary: 'The next message of a conversation; without messages the model is loaded or unloaded.',
+  body: readFields.schema,
+  streams: 'application/x-ndjson',
+}
 
 export function chatRoute(app: FastifyInstance, services: ApiServices): void {
-  app.post('/api/chat', { config: { endpoint: 'chat' } }, (request, reply) => answerChat(services, request, reply))
+  app.post('/api/chat', { config: { endpoint: 'chat', about } }, (request, reply) =>
+    answerChat(services, request, reply),
+  )
 }
 
 async function answerChat(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {

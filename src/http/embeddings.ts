@@ -9,6 +9,7 @@ import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { computeFields, sharedRequest } from './inference-request.ts'
 import { checkModel } from './model-check.ts'
+import type { RouteAbout } from './openapi.ts'
 import type { Answer, ApiServices } from './services.ts'
 import { jsonType, sendJson } from './wire.ts'
 
@@ -26,9 +27,14 @@ const readEmbed = fieldReader(
 
 const readEmbeddings = fieldReader(Type.Object({ ...computeFields, prompt: Type.Optional(Type.String()) }))
 
+const aboutEmbed: RouteAbout = { summary: 'Vectors of texts, normalized.', body: readEmbed.schema }
+const aboutEmbeddings: RouteAbout = { summary: 'The vector of one text, as it is.', body: readEmbeddings.schema }
+
 export function embeddingRoutes(app: FastifyInstance, services: ApiServices): void {
-  app.post('/api/embed', { config: { endpoint: 'embed' } }, (request, reply) => answerEmbed(services, request, reply))
-  app.post('/api/embeddings', { config: { endpoint: 'embeddings' } }, (request, reply) =>
+  app.post('/api/embed', { config: { endpoint: 'embed', about: aboutEmbed } }, (request, reply) =>
+    answerEmbed(services, request, reply),
+  )
+  app.post('/api/embeddings', { config: { endpoint: 'embeddings', about: aboutEmbeddings } }, (request, reply) =>
     answerEmbeddings(services, request, reply),
   )
 }

@@ -15,22 +15,27 @@ interface Level {
 
 type Shaper = (value: unknown) => unknown
 
+/** Reads a body; `schema` says what it reads. */
+interface FieldReader<Properties extends TProperties> {
+  (body: unknown): Static<TObject<Properties>>
+  readonly schema: TObject<Properties>
+}
+
 /**
  * A reader for bodies of one schema, all of whose fields should be optional. It throws ApiError `missing-body` for
  * undefined and `bad-field`, with the field's name and what was expected, for a value that does not fit.
  */
-export function fieldReader<Properties extends TProperties>(
-  schema: TObject<Properties>,
-): (body: unknown) => Static<TObject<Properties>> {
+export function fieldReader<Properties extends TProperties>(schema: TObject<Properties>): FieldReader<Properties> {
   const shape = shaperOf(schema as Level)
   const validator = Compile(schema as TSchema)
-  return (body) => {
+  const read = (body: unknown): Static<TObject<Properties>> => {
     if (body === undefined) throw new ApiError('missing-body')
     if (body === null) return {} as Static<TObject<Properties>>
     const value = shape(body)
     if (!validator.Check(value)) throw new ApiError('bad-field', mismatch(validator.Errors(value), value))
     return value as Static<TObject<Properties>>
   }
+  return Object.assign(read, { schema })
 }
 
 function shaperOf(level: Level): Shaper {

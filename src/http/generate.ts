@@ -12,6 +12,7 @@ import { answerFields, answerWishes, checkTopLogprobs, requestWishes, sharedRequ
 import { logprobsJson, toolCallsJson } from './messages.ts'
 import { checkModel } from './model-check.ts'
 import { type LineWriter, streamLines } from './ndjson.ts'
+import type { RouteAbout } from './openapi.ts'
 import type { ApiServices, NewRequest } from './services.ts'
 import { utcTime } from './time.ts'
 import { sendJson } from './wire.ts'
@@ -29,9 +30,14 @@ const GenerateRequest = Type.Object({
 type GenerateRequest = Static<typeof GenerateRequest>
 
 const readFields = fieldReader(GenerateRequest)
+const about: RouteAbout = {
+  summary: 'A completion; with an empty prompt the model is loaded or unloaded.',
+  body: readFields.schema,
+  streams: 'application/x-ndjson',
+}
 
 export function generateRoute(app: FastifyInstance, services: ApiServices): void {
-  app.post('/api/generate', { config: { endpoint: 'generate' } }, (request, reply) =>
+  app.post('/api/generate', { config: { endpoint: 'generate', about } }, (request, reply) =>
     answerGenerate(services, request, reply),
   )
 }

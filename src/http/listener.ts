@@ -10,11 +10,12 @@ import { ApiError } from './errors.ts'
 import { generateRoute } from './generate.ts'
 import { modelRoutes } from './models.ts'
 import { openaiRoutes } from './openai/routes.ts'
+import { collectRoutes } from './openapi.ts'
 import { operationsRoutesFor } from './operations.ts'
 import { originGuard } from './origin.ts'
 import { rootRoutes } from './root.ts'
 import type { ApiServices } from './services.ts'
-import { type HttpLog, installWire, wireOptions } from './wire.ts'
+import { type HttpLog, installWire, sendJson, wireOptions } from './wire.ts'
 
 export interface ListenerInit {
   readonly host: string
@@ -95,6 +96,10 @@ export async function startListener(init: ListenerInit): Promise<Listener> {
   const connections = trackConnections(app, draining.signal, limits.maxConnections)
   installWire(app, log, new BodyBudget(limits.maxBodiesBytes))
   originGuard(app, { host, origins })
+  const openapi = collectRoutes(app)
+  app.get('/omx/v1/openapi.json', { config: { about: { summary: 'This document.' } } }, (_request, reply) =>
+    sendJson(reply, openapi()),
+  )
   rootRoutes(app)
   accountRoutes(app)
   modelRoutes(app, services)

@@ -7,6 +7,7 @@ import { counted } from './answer.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { checkModel } from './model-check.ts'
+import type { RouteAbout } from './openapi.ts'
 import type { ApiServices, LoadedRow } from './services.ts'
 import { expiryTime, localTime } from './time.ts'
 import { sendJson } from './wire.ts'
@@ -25,28 +26,37 @@ const readCopy = fieldReader(
 
 const readDelete = fieldReader(Type.Object({ model: Type.Optional(Type.String()), name: Type.Optional(Type.String()) }))
 
+const aboutShow: RouteAbout = { summary: 'Everything that is known of a model.', body: readShow.schema }
+const aboutCopy: RouteAbout = { summary: 'Another name for a model, wherever it is held.', body: readCopy.schema }
+const aboutDelete: RouteAbout = { summary: 'Removes a name from every node in reach.', body: readDelete.schema }
+
 export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/api/tags',
+    config: { about: { summary: 'The models of the whole cluster.' } },
     handler: async (_request, reply) => {
       const models = [...(await services.models())].sort(newestFirst)
       return sendJson(reply, { models: models.map(heldRow) })
     },
   })
-  app.get('/api/ps', async (_request, reply) => {
-    const nowMs = Date.now()
-    const loaded = [...(await services.loaded())].sort(longestLivedFirst)
-    return sendJson(reply, { models: loaded.map((model) => loadedRow(model, nowMs)) })
-  })
-  app.post('/api/show', { config: { endpoint: 'show' } }, async (request, reply) => {
+  app.get(
+    '/api/ps',
+    { config: { about: { summary: 'The models in the memory of any node.' } } },
+    async (_request, reply) => {
+      const nowMs = Date.now()
+      const loaded = [...(await services.loaded())].sort(longestLivedFirst)
+      return sendJson(reply, { models: loaded.map((model) => loadedRow(model, nowMs)) })
+    },
+  )
+  app.post('/api/show', { config: { endpoint: 'show', about: aboutShow } }, async (request, reply) => {
     const { model, name, verbose = false } = readShow(request.body)
     const asked = checkModel(model || name)
     const shown = await services.show(asked.name, verbose)
     if (shown === undefined) throw new ApiError('model-not-found', asked.display)
     return sendJson(reply, isCopilot(request.headers['user-agent']) ? withBasename(shown, asked.sent) : shown)
   })
-  app.post('/api/copy', { config: { endpoint: 'copy' } }, async (request, reply) => {
+  app.post('/api/copy', { config: { endpoint: 'copy', about: aboutCopy } }, async (request, reply) => {
     const { source = '', destination = '' } = readCopy(request.body)
     for (const [field, name] of Object.entries({ source, destination })) {
       if (parseModelName(name) === undefined)
@@ -55,7 +65,7 @@ export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
     await services.copy(source, destination)
     return reply.code(200).send()
   })
-  app.delete('/api/delete', async (request, reply) => {
+  app.delete('/api/delete', { config: { about: aboutDelete } }, async (request, reply) => {
     const { model, name } = readDelete(request.body)
     const wanted = model || name || ''
     if (wanted === '') throw new ApiError('model-missing')

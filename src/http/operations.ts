@@ -2,11 +2,20 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type ImportLine, operationsRoutes } from '../../protocols/operations.ts'
+import {
+  FactsAnswer,
+  type ImportLine,
+  InspectAnswer,
+  ModelsAnswer,
+  operationsRoutes,
+  PeersAnswer,
+  StatusAnswer,
+} from '../../protocols/operations.ts'
 import { clientSignal } from './answer.ts'
 import { ApiError } from './errors.ts'
 import { checkModel } from './model-check.ts'
 import { errorLine, openLines } from './ndjson.ts'
+import type { RouteAbout } from './openapi.ts'
 import type { ApiServices, OperationsServices } from './services.ts'
 import { drained } from './stream.ts'
 import { sendJson } from './wire.ts'
@@ -23,20 +32,62 @@ interface InspectQuery {
   readonly cursor?: string
 }
 
+const aboutImport: RouteAbout = {
+  summary: "Imports a GGUF file, which is the body, for who has this node's token.",
+  streams: 'application/x-ndjson',
+}
+
 /** `draining` ends what would never end by itself. */
 export function operationsRoutesFor(app: FastifyInstance, services: ApiServices, draining: AbortSignal): void {
   const { operations } = services
-  app.get(operationsRoutes.status, async (_request, reply) => sendJson(reply, await operations.status()))
-  app.get(operationsRoutes.peers, async (_request, reply) => sendJson(reply, await operations.peers()))
-  app.get(operationsRoutes.models, async (_request, reply) => sendJson(reply, await operations.models()))
-  app.get(operationsRoutes.inspect, async (request, reply) =>
-    sendJson(reply, await operations.inspect(single(request.query, 'peer'))),
+  app.get(
+    operationsRoutes.status,
+    { config: { about: { summary: 'How this node is doing.', answer: StatusAnswer } } },
+    async (_request, reply) => sendJson(reply, await operations.status()),
   )
-  app.get(operationsRoutes.facts, async (request, reply) =>
-    sendJson(reply, await operations.facts(single(request.query, 'peer'), cursorOf(request.query))),
+  app.get(
+    operationsRoutes.peers,
+    { config: { about: { summary: 'The other nodes, as this one sees them.', answer: PeersAnswer } } },
+    async (_request, reply) => sendJson(reply, await operations.peers()),
   )
-  app.get(operationsRoutes.follow, (request, reply) => follow(operations, request, reply, draining))
-  app.put(`${operationsRoutes.models}/*`, { config: { rawBody: true } }, (request, reply) =>
+  app.get(
+    operationsRoutes.models,
+    { config: { about: { summary: 'Which version of which model is where.', answer: ModelsAnswer } } },
+    async (_request, reply) => sendJson(reply, await operations.models()),
+  )
+  app.get(
+    operationsRoutes.inspect,
+    { config: { about: { summary: 'The supervision tree of a node.', answer: InspectAnswer, query: ['peer'] } } },
+    async (request, reply) => sendJson(reply, await operations.inspect(single(request.query, 'peer'))),
+  )
+  app.get(
+    operationsRoutes.facts,
+    {
+      config: {
+        about: {
+          summary: 'What started, ended, failed or was lost on a node.',
+          answer: FactsAnswer,
+          query: ['peer', 'cursor'],
+        },
+      },
+    },
+    async (request, reply) =>
+      sendJson(reply, await operations.facts(single(request.query, 'peer'), cursorOf(request.query))),
+  )
+  app.get(
+    operationsRoutes.follow,
+    {
+      config: {
+        about: {
+          summary: 'The transitions of one actor, as they happen.',
+          streams: 'application/x-ndjson',
+          query: ['peer', 'path'],
+        },
+      },
+    },
+    (request, reply) => follow(operations, request, reply, draining),
+  )
+  app.put(`${operationsRoutes.models}/*`, { config: { rawBody: true, about: aboutImport } }, (request, reply) =>
     importModel(operations, request, reply),
   )
 }

@@ -15,15 +15,21 @@ export function rootRoutes(app: FastifyInstance): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/',
+    config: { about: { summary: 'Says that an Ollama is here.' } },
     handler: (_request, reply) => reply.type(textType).send(greeting),
   })
   app.route({
     method: ['GET', 'HEAD'],
     url: '/api/version',
+    config: { about: { summary: 'The release of Ollama whose API this is.' } },
     handler: (_request, reply) => sendJson(reply, { version: spokenOllamaVersion }),
   })
   // Alive: the process answers. Ready: it takes new requests; a draining listener answers 503 to every route.
   for (const url of ['/healthz', '/readyz']) {
-    app.get(url, (_request, reply) => reply.type(textType).send('ok'))
+    app.get(
+      url,
+      { config: { about: { summary: 'For an orchestrator: alive, and ready for requests.' } } },
+      (_request, reply) => reply.type(textType).send('ok'),
+    )
   }
 }

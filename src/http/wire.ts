@@ -8,6 +8,7 @@ import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest 
 import { type BodyBudget, inflated, readBody } from './body.ts'
 import { ApiError, type Endpoint } from './errors.ts'
 import { firstJsonValue } from './json-text.ts'
+import type { RouteAbout } from './openapi.ts'
 import { errorBody, type Surface } from './surface.ts'
 
 declare module 'fastify' {
@@ -16,6 +17,8 @@ declare module 'fastify' {
     endpoint?: Endpoint
     /** Whose shape an error has; absent: Ollama's. */
     surface?: Surface
+    /** For the document of all routes. */
+    about?: RouteAbout
     /** The route reads the body itself, as bytes. */
     rawBody?: boolean
   }

@@ -7,6 +7,7 @@ import { ApiError } from '../errors.ts'
 import { fieldReader } from '../fields.ts'
 import { sharedRequest } from '../inference-request.ts'
 import { type AskedModel, checkModel } from '../model-check.ts'
+import type { RouteAbout } from '../openapi.ts'
 import type { ApiServices, NewRequest } from '../services.ts'
 import { streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
@@ -15,6 +16,11 @@ import { callBlock, MessageEvents, type MessageHead, stopReason, usageOf } from 
 import { clientTools, conversationOf, MessagesRequest, optionsOf, thinkOf } from './request.ts'
 
 const readFields = fieldReader(MessagesRequest)
+const about: RouteAbout = {
+  summary: 'The next message of a conversation.',
+  body: readFields.schema,
+  streams: 'text/event-stream',
+}
 
 /** Characters of a token, as a rule of thumb. */
 const charactersPerToken = 4
@@ -22,7 +28,7 @@ const charactersPerToken = 4
 type ChatWork = InferWork & { readonly kind: 'chat' }
 
 export function anthropicRoutes(app: FastifyInstance, services: ApiServices): void {
-  app.post('/v1/messages', { config: { endpoint: 'chat', surface: 'anthropic' } }, (request, reply) =>
+  app.post('/v1/messages', { config: { endpoint: 'chat', surface: 'anthropic', about } }, (request, reply) =>
     answerMessages(services, request, reply),
   )
 }

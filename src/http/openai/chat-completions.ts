@@ -10,6 +10,7 @@ import { fieldReader } from '../fields.ts'
 import { checkTopLogprobs, sharedRequest } from '../inference-request.ts'
 import { logprobsJson, ToolFields, toolsOf } from '../messages.ts'
 import { checkModel } from '../model-check.ts'
+import type { RouteAbout } from '../openapi.ts'
 import type { ApiServices, NewRequest } from '../services.ts'
 import { addsSomething, type StreamFormat, streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
@@ -41,9 +42,14 @@ const ChatCompletionRequest = Type.Object({
 type ChatCompletionRequest = Static<typeof ChatCompletionRequest>
 
 const readFields = fieldReader(ChatCompletionRequest)
+const about: RouteAbout = {
+  summary: 'The next message of a conversation.',
+  body: readFields.schema,
+  streams: 'text/event-stream',
+}
 
 export function chatCompletionsRoute(app: FastifyInstance, services: ApiServices): void {
-  app.post('/v1/chat/completions', { config: { endpoint: 'chat', surface: 'openai' } }, (request, reply) =>
+  app.post('/v1/chat/completions', { config: { endpoint: 'chat', surface: 'openai', about } }, (request, reply) =>
     answerChat(services, request, reply),
   )
 }

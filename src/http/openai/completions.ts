@@ -9,6 +9,7 @@ import { fieldReader } from '../fields.ts'
 import { checkTopLogprobs, sharedRequest } from '../inference-request.ts'
 import { logprobsJson } from '../messages.ts'
 import { checkModel } from '../model-check.ts'
+import type { RouteAbout } from '../openapi.ts'
 import type { ApiServices, NewRequest } from '../services.ts'
 import { type StreamFormat, streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
@@ -28,9 +29,14 @@ const CompletionRequest = Type.Object({
 })
 
 const readFields = fieldReader(CompletionRequest)
+const about: RouteAbout = {
+  summary: 'A completion.',
+  body: readFields.schema,
+  streams: 'text/event-stream',
+}
 
 export function completionsRoute(app: FastifyInstance, services: ApiServices): void {
-  app.post('/v1/completions', { config: { endpoint: 'generate', surface: 'openai' } }, (request, reply) =>
+  app.post('/v1/completions', { config: { endpoint: 'generate', surface: 'openai', about } }, (request, reply) =>
     answerCompletion(services, request, reply),
   )
 }

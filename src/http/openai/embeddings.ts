@@ -8,6 +8,7 @@ import { ApiError } from '../errors.ts'
 import { fieldReader } from '../fields.ts'
 import { sharedRequest } from '../inference-request.ts'
 import { checkModel } from '../model-check.ts'
+import type { RouteAbout } from '../openapi.ts'
 import type { ApiServices } from '../services.ts'
 import { jsonType } from '../wire.ts'
 
@@ -19,9 +20,13 @@ const readFields = fieldReader(
     encoding_format: Type.Optional(Type.String()),
   }),
 )
+const about: RouteAbout = {
+  summary: 'Vectors of texts.',
+  body: readFields.schema,
+}
 
 export function openaiEmbeddingsRoute(app: FastifyInstance, services: ApiServices): void {
-  app.post('/v1/embeddings', { config: { endpoint: 'embed', surface: 'openai' } }, (request, reply) =>
+  app.post('/v1/embeddings', { config: { endpoint: 'embed', surface: 'openai', about } }, (request, reply) =>
     answerEmbeddings(services, request, reply),
   )
 }

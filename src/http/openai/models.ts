@@ -8,7 +8,11 @@ import type { ApiServices } from '../services.ts'
 import { sendJson } from '../wire.ts'
 import { unixSeconds } from './format.ts'
 
-const config = { endpoint: 'show', surface: 'openai' } as const
+const config = {
+  endpoint: 'show',
+  surface: 'openai',
+  about: { summary: 'The models of the whole cluster, or one of them.' },
+} as const
 
 export function openaiModelRoutes(app: FastifyInstance, services: ApiServices): void {
   app.get('/v1/models', { config }, async (_request, reply) => {

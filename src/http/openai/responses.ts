@@ -6,6 +6,7 @@ import { chatNeeds, requireCapabilities } from '../capabilities.ts'
 import { fieldReader } from '../fields.ts'
 import { sharedRequest } from '../inference-request.ts'
 import { checkModel } from '../model-check.ts'
+import type { RouteAbout } from '../openapi.ts'
 import type { ApiServices, NewRequest } from '../services.ts'
 import { streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
@@ -24,9 +25,14 @@ import { functionTools, inputMessages, ResponsesRequest, textFormat } from './re
 import { thinkOfEffort } from './sampling.ts'
 
 const readFields = fieldReader(ResponsesRequest)
+const about: RouteAbout = {
+  summary: 'A response; nothing of it is kept.',
+  body: readFields.schema,
+  streams: 'text/event-stream',
+}
 
 export function responsesRoute(app: FastifyInstance, services: ApiServices): void {
-  app.post('/v1/responses', { config: { endpoint: 'chat', surface: 'openai' } }, (request, reply) =>
+  app.post('/v1/responses', { config: { endpoint: 'chat', surface: 'openai', about } }, (request, reply) =>
     answerResponse(services, request, reply),
   )
 }

@@ -18,7 +18,7 @@ const weather: Anthropic.Tool = {
   description: 'The weather of a city',
   input_schema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
 }
-const max_tokens = 2_000
+const max_tokens = 8_000
 
 beforeAll(async () => {
   const data = cluster.newFolder()
@@ -98,7 +98,7 @@ describe('messages', () => {
   })
 
   it('that are aborted stop the engine', async () => {
-    const stream = client.messages.stream({ model: 'tiny', max_tokens, messages: told('x'.repeat(1_500)) })
+    const stream = client.messages.stream({ model: 'tiny', max_tokens, messages: told('x'.repeat(4_000)) })
     stream.on('text', () => stream.abort())
     await expect(stream.finalMessage()).rejects.toBeInstanceOf(Anthropic.APIUserAbortError)
     await eventually('nothing is computed', async () =>

@@ -100,7 +100,7 @@ describe('chat completions', () => {
   it('that are aborted stop the engine', async () => {
     const stream = await client.chat.completions.create({
       model: 'tiny',
-      messages: told('x'.repeat(1_500)),
+      messages: told('x'.repeat(4_000)),
       stream: true,
     })
     for await (const _chunk of stream) break

@@ -3,10 +3,13 @@ import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
 import type { Runtime } from '../../src/runtime/runtime.ts'
 import { models, type SimulatedCluster } from './cluster.ts'
 import type { SimulatedNode } from './node.ts'
-import { type Command, nodeNames, type Script } from './script.ts'
+import { type Command, maxGarbageBytes, nodeNames, type Script } from './script.ts'
 
 /** More than the usual mailbox takes. */
 const floodMessages = 1100
+
+/** As long as whoever imports waits for it. */
+const refreshMs = 5000
 
 /** Longer than the pauses between the first restarts. */
 const crashAgainMs = 1200
@@ -16,8 +19,8 @@ type Of<K extends Command['kind']> = Extract<Command, { kind: K }>
 export class Faults {
   readonly #cluster: SimulatedCluster
   readonly #onFault: (command: Command) => void
-  /** Who has sent what is no frame. */
-  readonly garblers = new Set<NodeId>()
+  /** Bytes that were sent for a frame, as text. */
+  readonly #garbage = new Set<string>()
   /** When each node was last under a fault of its own process, for bounds that only hold for undisturbed ones. */
   readonly disturbedUntilMs = new Map<NodeId, number>()
   #over = false
@@ -34,6 +37,11 @@ export class Faults {
   /** From here on nothing of the script happens any more, neither faults nor their ends. */
   end(): void {
     this.#over = true
+  }
+
+  /** Whether these bytes were sent by the script and not by a node. */
+  isGarbage(frame: Uint8Array): boolean {
+    return frame.length <= maxGarbageBytes && this.#garbage.size > 0 && this.#garbage.has(textOf(frame))
   }
 
   #at(inMs: number, run: () => void): void {
@@ -66,8 +74,9 @@ export class Faults {
     halfOpen: ({ node, other }) => this.#cluster.network.halfOpen(node, other),
     flaky: (command) => this.#flaky(command),
     garbage: ({ node, other, bytes }) => {
-      this.garblers.add(node)
-      this.#node(node)?.host?.sendGarbage(other, Uint8Array.from(bytes))
+      const frame = Uint8Array.from(bytes)
+      this.#garbage.add(textOf(frame))
+      this.#node(node)?.host?.sendGarbage(other, frame)
     },
     crash: ({ node, wholeHost, forMs }) => {
       this.#cluster.crash(node, wholeHost)
@@ -103,9 +112,17 @@ export class Faults {
     engine: (command) => this.#engine(command),
     import: ({ node, model }) => {
       this.#cluster.place(node).disk.add(models[model])
-      this.#node(node)?.tell('models', { type: 'models.refresh' })
+      this.#refresh(node)
     },
-    remove: ({ node, model }) => this.#cluster.place(node).disk.remove(models[model].digest),
+    remove: ({ node, model }) => this.#cluster.place(node).disk.remove(models[model].name),
+  }
+
+  /** Whoever imports asks for a scan, and does not mind when nobody answers. */
+  #refresh(node: NodeId): void {
+    const life = this.#node(node)
+    life?.world.deliver(() => {
+      life.runtime.ask(life.ref('models'), { type: 'models.refresh' }, refreshMs).catch(() => {})
+    })
   }
 
   #partition({ left, oneWay, forMs }: Of<'partition'>): void {
@@ -178,6 +195,8 @@ export class Faults {
     this.#at(forMs, () => healEngine(life))
   }
 }
+
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 
 /** A message on which any machine crashes when it looks at what it is; whoever buries it may look. */
 function bite(runtime: Runtime, ref: Ref): void {

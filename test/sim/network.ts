@@ -24,7 +24,14 @@ export type NetworkEvent =
       readonly frame: Uint8Array
     }
   | { readonly kind: 'delivered'; readonly node: NodeId; readonly from: NodeId; readonly frame: Uint8Array }
-  | { readonly kind: 'returned'; readonly node: NodeId; readonly other: NodeId; readonly frames: number }
+  /** `frames` in all; `told`: those of which the node hears. */
+  | {
+      readonly kind: 'returned'
+      readonly node: NodeId
+      readonly other: NodeId
+      readonly frames: number
+      readonly told: readonly Uint8Array[]
+    }
 
 /** A host's kernel, with the process that listens, if there is one. */
 interface Machine {

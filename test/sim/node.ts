@@ -21,10 +21,13 @@ import { provisions } from '../../src/provisions.ts'
 import type { Spec } from '../../src/runtime/cell.ts'
 import { fromCallback, fromTransition } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
+import { lookAtAttempts } from './attempts.ts'
 import type { Disk } from './disk.ts'
 import { addressOf, SimulatedHost } from './host.ts'
+import { hooked, lookInto } from './incarnations.ts'
 import type { SimulatedNetwork } from './network.ts'
 import { NodeWorld } from './node-world.ts'
+import type { OnSighting } from './sighting.ts'
 
 export interface Speed {
   readonly tokensPerSecond?: number
@@ -35,6 +38,7 @@ export interface Speed {
 /** Each gives a part of a node back as it is to be. */
 export interface Alterations {
   readonly tree?: (init: TreeInit) => TreeInit
+  readonly spec?: (spec: Spec) => Spec
   readonly host?: (host: SimulatedHost) => Host
   readonly journal?: (journal: TaskJournal) => TaskJournal
 }
@@ -55,6 +59,8 @@ export interface SimulatedNodeInit {
   /** Sees the runtime before anything runs on it. */
   readonly onRuntime?: (runtime: Runtime) => void
   readonly onWarning?: (text: string) => void
+  /** Hears what no fact tells; see `sighting.ts`. */
+  readonly onSighting?: OnSighting
   /** What a planted bug makes of the node's parts; see `planted.test.ts`. */
   readonly alter?: Alterations
   /** Puts somebody between the node and its engines. */
@@ -114,8 +120,19 @@ export class SimulatedNode {
     this.cluster = new Cluster({ runtime: this.runtime, responses: this.responses, problemOf: () => undefined })
     init.onRuntime?.(this.runtime)
     init.onResponses?.(this.responses)
+    const spec = withMortalSupervisors(this.#tree())
+    this.runtime.spawn(spec)
+  }
+
+  #tree(): Spec {
+    const { alter = {}, onSighting } = this.init
     const given = this.#provisions()
-    this.runtime.spawn(withMortalSupervisors(tree(init.alter?.tree?.(given) ?? given)))
+    const altered = alter.tree?.(given) ?? given
+    if (onSighting === undefined) return tree(altered)
+    const spawn = this.runtime.spawn.bind(this.runtime)
+    const lookedInto = hooked(lookInto(onSighting))
+    this.runtime.spawn = (spec, under) => spawn(lookedInto(alter.spec?.(spec) ?? spec), under)
+    return tree(lookAtAttempts(altered, this.responses, onSighting))
   }
 
   #provisions() {

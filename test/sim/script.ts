@@ -31,6 +31,9 @@ export const crashable = [
 /** Those with the usual mailbox: filling a larger one would only take longer. */
 const floodable = ['reporter', 'models', 'health', 'ollama-api', 'network'] as const
 
+/** What is sent as garbage is at most this long. */
+export const maxGarbageBytes = 24
+
 interface At {
   readonly atMs: number
   readonly node: NodeId
@@ -85,7 +88,8 @@ export type Command =
       readonly fault: 'stall' | 'crash' | 'refuse' | 'loadFails'
       readonly forMs: number
     })
-  | (At & { readonly kind: 'import'; readonly model: 'm' | 'n' })
+  /** `m2` is a newer version of `m`, under the same name. */
+  | (At & { readonly kind: 'import'; readonly model: 'm' | 'n' | 'm2' })
   | (At & { readonly kind: 'remove'; readonly model: 'm' | 'n' })
 
 export type Script = readonly Command[]
@@ -146,7 +150,9 @@ const weighted: fc.WeightedArbitrary<Command>[] = [
   },
   {
     weight: 2,
-    arbitrary: between(fc.record({ kind: as('garbage'), bytes: fc.array(fc.nat(255), { maxLength: 24 }) })),
+    arbitrary: between(
+      fc.record({ kind: as('garbage'), bytes: fc.array(fc.nat(255), { maxLength: maxGarbageBytes }) }),
+    ),
   },
   { weight: 6, arbitrary: fc.record({ ...at, kind: as('crash'), wholeHost: fc.boolean(), forMs: forMs(8000) }) },
   {
@@ -197,8 +203,12 @@ const weighted: fc.WeightedArbitrary<Command>[] = [
     }),
   },
   {
-    weight: 2,
-    arbitrary: fc.record({ ...at, kind: as('import'), model: fc.constantFrom('m' as const, 'n' as const) }),
+    weight: 3,
+    arbitrary: fc.record({
+      ...at,
+      kind: as('import'),
+      model: fc.constantFrom('m' as const, 'n' as const, 'm2' as const),
+    }),
   },
   {
     weight: 1,

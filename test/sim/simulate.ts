@@ -103,6 +103,9 @@ class Run {
         else this.#history.add(where, fact.kind, fact.ref)
         for (const [, checker] of this.#checkers) checker.onFact?.(node, fact)
       },
+      onSighting: (node, sighting) => {
+        for (const [, checker] of this.#checkers) checker.onSighting?.(node, sighting)
+      },
       onClient: (client) => {
         this.#history.add(client.node.node, `client ${client.outcome}`, describe(client))
         for (const [, checker] of this.#checkers) checker.onClient?.(client)

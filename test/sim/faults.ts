@@ -8,6 +8,10 @@ import { type Command, maxGarbageBytes, nodeNames, type Script } from './script.
 /** More than the usual mailbox takes. */
 const floodMessages = 1100
 
+/** Together more than the eight megabytes of an outbox. */
+const gushMessages = 10
+const gushBytes = new Uint8Array(900 * 1024)
+
 /** As long as whoever imports waits for it. */
 const refreshMs = 5000
 
@@ -73,6 +77,7 @@ export class Faults {
     cut: ({ node, other }) => this.#cluster.network.cut(node, other),
     halfOpen: ({ node, other }) => this.#cluster.network.halfOpen(node, other),
     flaky: (command) => this.#flaky(command),
+    gush: (command) => this.#gush(command),
     garbage: ({ node, other, bytes }) => {
       const frame = Uint8Array.from(bytes)
       this.#garbage.add(textOf(frame))
@@ -157,6 +162,16 @@ export class Faults {
     })
   }
 
+  #gush({ node, other, forMs }: Of<'gush'>): void {
+    const life = this.#node(node)
+    this.#block([node], [other], false, forMs)
+    life?.world.deliver(() => {
+      const to = `${other}/node/peers/${node}`
+      for (let i = 0; i < gushMessages; i++) life.runtime.tell(to, { type: 'gush', bytes: gushBytes })
+    })
+    this.#at(forMs, () => this.#cluster.network.cut(node, other))
+  }
+
   /** On SIGTERM it leaves; the process ends when nothing runs any more. */
   #leave({ node, drainMs, forMs }: Of<'leave'>): void {
     const life = this.#node(node)
@@ -180,7 +195,7 @@ export class Faults {
     if (found === undefined) return
     const ref = `${node}/${found}`
     life.world.deliver(() => {
-      if (life.runtime.has(ref)) bite(life.runtime, ref)
+      if (life.runtime.has(ref)) bite(life.runtime, ref, () => !this.#over)
     })
   }
 
@@ -198,9 +213,12 @@ export class Faults {
 
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 
-/** A message on which any machine crashes when it looks at what it is; whoever buries it may look. */
-function bite(runtime: Runtime, ref: Ref): void {
-  const bites = (): boolean => armed && runtime.has(ref)
+/**
+ * A message on which any machine crashes when it looks at what it is; whoever buries it may look, and so may whoever is
+ * given it when the faults are over.
+ */
+function bite(runtime: Runtime, ref: Ref, goOn: () => boolean): void {
+  const bites = (): boolean => armed && goOn() && runtime.has(ref)
   let armed = false
   const message: Message = {
     get type(): string {

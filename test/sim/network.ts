@@ -188,15 +188,6 @@ export class SimulatedNetwork {
     for (const end of this.#endsOf(loser)) if (end.remotePeer === other) end.world.deliver(() => end.broken())
   }
 
-  /** Bytes that wait for each peer of each node, over all streams of a connection. */
-  *unsent(): Iterable<{ readonly node: NodeId; readonly bytes: number }> {
-    for (const { node, streams } of this.#ends) {
-      let bytes = 0
-      for (const stream of streams.values()) bytes += stream.writeBufferLength
-      yield { node, bytes }
-    }
-  }
-
   /** Every way between the nodes is as at the start. */
   clear(nodes: readonly NodeId[]): void {
     for (const from of nodes) for (const to of nodes) if (from !== to) this.path(from, to).clear()

@@ -18,6 +18,7 @@ import { Cluster } from '../../src/http/cluster.ts'
 import { Responses } from '../../src/http/responses.ts'
 import type { Host } from '../../src/net/host.ts'
 import { provisions } from '../../src/provisions.ts'
+import type { Carrier } from '../../src/runtime/carrier.ts'
 import type { Spec } from '../../src/runtime/cell.ts'
 import { fromCallback, fromTransition } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
@@ -98,6 +99,19 @@ function withMortalSupervisors(spec: Spec): Spec {
   }
 }
 
+/** Tells of each frame that the runtime gives to its carrier, whichever that is. */
+function lookAtCarrier(runtime: Runtime, onSighting: OnSighting): void {
+  const connect = runtime.connect.bind(runtime)
+  const lookedAt = (carrier: Carrier): Carrier => ({
+    send: (to, frame) => {
+      const isTaken = carrier.send(to, frame)
+      onSighting({ kind: 'sent', to, bytes: frame.length, isTaken })
+      return isTaken
+    },
+  })
+  runtime.connect = (carrier) => connect(carrier === undefined ? undefined : lookedAt(carrier))
+}
+
 export class SimulatedNode {
   readonly node: NodeId
   readonly init: SimulatedNodeInit
@@ -132,6 +146,7 @@ export class SimulatedNode {
     const spawn = this.runtime.spawn.bind(this.runtime)
     const lookedInto = hooked(lookInto(onSighting))
     this.runtime.spawn = (spec, under) => spawn(lookedInto(alter.spec?.(spec) ?? spec), under)
+    lookAtCarrier(this.runtime, onSighting)
     return tree(lookAtAttempts(altered, this.responses, onSighting))
   }
 

@@ -72,6 +72,8 @@ export type Command =
       readonly reordering: number
       readonly forMs: number
     })
+  /** More than an outbox holds, for somebody who reads nothing of it; then the connections break. */
+  | (Between & { readonly kind: 'gush'; readonly forMs: number })
   | (Between & { readonly kind: 'garbage'; readonly bytes: readonly number[] })
   /** The process dies and starts again after `forMs`; with the whole host, nobody is told. */
   | (At & { readonly kind: 'crash'; readonly wholeHost: boolean; readonly forMs: number })
@@ -154,6 +156,7 @@ const weighted: fc.WeightedArbitrary<Command>[] = [
       fc.record({ kind: as('garbage'), bytes: fc.array(fc.nat(255), { maxLength: maxGarbageBytes }) }),
     ),
   },
+  { weight: 1, arbitrary: between(fc.record({ kind: as('gush'), forMs: forMs(2000) })) },
   { weight: 6, arbitrary: fc.record({ ...at, kind: as('crash'), wholeHost: fc.boolean(), forMs: forMs(8000) }) },
   {
     weight: 2,

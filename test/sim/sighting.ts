@@ -15,6 +15,8 @@ export interface Attempt {
 
 export type Sighting =
   | { readonly kind: 'watched' | 'unwatched'; readonly ref: Ref; readonly target: Ref }
+  /** A frame that the runtime gave to its carrier; false: not taken. */
+  | { readonly kind: 'sent'; readonly to: NodeId; readonly bytes: number; readonly isTaken: boolean }
   /** A timer of an actor's machine: given up with its actor, or due when that had ended. */
   | { readonly kind: 'timerDropped' | 'timerLate'; readonly ref: Ref; readonly event: string }
   | { readonly kind: 'attemptBegan' | 'attemptLeft'; readonly attempt: Attempt }

@@ -1,12 +1,14 @@
 /** C.5, 11. Nothing grows beyond its limit. */
 import { maxNodes } from '../../../actors/roster.ts'
-import { maxOutboxBytes } from '../../../src/net/limits.ts'
+import type { NodeId } from '../../../protocols/ref.ts'
+import { maxOutboxBytes, maxWriteBytes } from '../../../src/net/limits.ts'
 import type { Runtime } from '../../../src/runtime/runtime.ts'
 import type { CheckerKind } from '../checker.ts'
+import type { Sighting } from '../sighting.ts'
 
 /** Mailboxes that `actors/tree.ts` and the scheduler make larger or smaller than usual. */
 const capacities: ReadonlyArray<readonly [RegExp, number]> = [
-  [/^node\/(membership|worker)$/, 8192],
+  [/^node\/(membership|prober|worker)$/, 8192],
   [/^node\/scheduler$/, 16_384],
   [/^node\/tasks\/[^/]+$/, 64],
 ]
@@ -15,30 +17,58 @@ const usualCapacity = 1024
 const watchers = /^node\/(membership|worker|scheduler|inspector)$/
 const maxSignals = 64
 
+type Sent = Extract<Sighting, { kind: 'sent' }>
+
+/** What the stream has taken, or the other side has not read, is no longer in the outbox. */
+const underWayBytes = 2 * maxWriteBytes
+
 export const bounds: CheckerKind = {
   name: 'bounds',
   invariant: 'mailboxes, outboxes and peer tables keep to their limits, to the message',
-  sometimes: ['a mailbox was full', 'a queue was full'],
-  start: ({ cluster, broken, sometimes }) => ({
-    onFact: ({ runtime }, fact) => {
-      if (fact.kind !== 'deadLetter' || fact.why !== 'full') return
-      sometimes('a mailbox was full')
-      checkMailboxes(runtime, broken)
-    },
-    onClient: ({ outcome, code }) => {
-      if (outcome === 'refused' && code === 'busy') sometimes('a queue was full')
-    },
-    onTick: () => {
-      for (const life of cluster.live()) {
-        checkMailboxes(life.runtime, broken)
-        const peers = life.runtime.census().filter(({ path }) => /^node\/peers\/[^/]+$/.test(path)).length
-        if (peers > maxNodes) broken(`${life.node} keeps ${peers} peers`)
-      }
-      for (const { node, bytes } of cluster.network.unsent()) {
-        if (bytes > maxOutboxBytes) broken(`${node} holds ${bytes} bytes for one peer`)
-      }
-    },
-  }),
+  sometimes: ['a mailbox was full', 'a queue was full', 'an outbox was full'],
+  start: ({ cluster, broken, sometimes }) => {
+    /** By sender and receiver, the bytes that a node's carrier has taken and that have not come out of it. */
+    const outboxes = new Map<string, number>()
+    const add = (from: NodeId, to: NodeId, bytes: number): number => {
+      const key = `${from} ${to}`
+      const sum = Math.max(0, (outboxes.get(key) ?? 0) + bytes)
+      outboxes.set(key, sum)
+      return sum
+    }
+    const sent = (node: NodeId, { to, bytes, isTaken }: Sent): void => {
+      const held = add(node, to, isTaken ? bytes : 0)
+      if (!isTaken && held + bytes > maxOutboxBytes) sometimes('an outbox was full')
+      if (held > maxOutboxBytes + underWayBytes) broken(`${node} holds ${held} bytes for ${to}`)
+    }
+    return {
+      onSighting: (node, sighting) => {
+        if (sighting.kind === 'sent') sent(node, sighting)
+      },
+      onNetwork: (event) => {
+        if (event.kind === 'delivered') add(event.from, event.node, -event.frame.length)
+        else if (event.kind === 'vanished') add(event.node, event.other, -event.frame.length)
+        else if (event.kind === 'disconnected') outboxes.delete(`${event.node} ${event.other}`)
+      },
+      onLife: ({ node }) => {
+        for (const key of outboxes.keys()) if (key.startsWith(`${node} `)) outboxes.delete(key)
+      },
+      onFact: ({ runtime }, fact) => {
+        if (fact.kind !== 'deadLetter' || fact.why !== 'full') return
+        sometimes('a mailbox was full')
+        checkMailboxes(runtime, broken)
+      },
+      onClient: ({ outcome, code }) => {
+        if (outcome === 'refused' && code === 'busy') sometimes('a queue was full')
+      },
+      onTick: () => {
+        for (const life of cluster.live()) {
+          checkMailboxes(life.runtime, broken)
+          const peers = life.runtime.census().filter(({ path }) => /^node\/peers\/[^/]+$/.test(path)).length
+          if (peers > maxNodes) broken(`${life.node} keeps ${peers} peers`)
+        }
+      },
+    }
+  },
 }
 
 function checkMailboxes(runtime: Runtime, broken: (message: string) => void): void {

@@ -100,6 +100,14 @@ export class Faults {
       this.#disturb(node, forMs)
       this.#at(forMs, () => life?.world.slowDown(0))
     },
+    unwell: ({ node, forMs }) => {
+      const life = this.#node(node)
+      if (life === undefined) return
+      life.unwell = true
+      this.#at(forMs, () => {
+        life.unwell = false
+      })
+    },
     clockJump: ({ node, byMs }) => {
       const place = this.#cluster.place(node)
       if (place.life === undefined) place.wallOffsetMs += byMs
@@ -207,7 +215,7 @@ export class Faults {
     else if (fault === 'crash') engineFaults.crashAfterTokens = 5
     else if (fault === 'refuse') engineFaults.refuse = 'busy'
     else engineFaults.loadFails = 'load-failed'
-    this.#at(forMs, () => healEngine(life))
+    this.#at(forMs, () => healEngines(life))
   }
 }
 
@@ -230,8 +238,14 @@ function bite(runtime: Runtime, ref: Ref, goOn: () => boolean): void {
   armed = true
 }
 
+/** A node is as it should be, as far as that is up to the script. */
+export function healNode(life: SimulatedNode): void {
+  life.unwell = false
+  healEngines(life)
+}
+
 /** The engines of a node do again what they should; one that stalls goes on stalling until its supervisor acts. */
-export function healEngine({ engineFaults }: SimulatedNode): void {
+function healEngines({ engineFaults }: SimulatedNode): void {
   delete engineFaults.stallAfterTokens
   delete engineFaults.crashAfterTokens
   delete engineFaults.refuse

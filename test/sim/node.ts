@@ -24,6 +24,7 @@ import { fromCallback, fromTransition } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
 import { lookAtAttempts } from './attempts.ts'
 import type { Disk } from './disk.ts'
+import { isHealthProbe } from './frames.ts'
 import { addressOf, SimulatedHost } from './host.ts'
 import { hooked, lookInto } from './incarnations.ts'
 import type { SimulatedNetwork } from './network.ts'
@@ -121,6 +122,8 @@ export class SimulatedNode {
   readonly cluster: Cluster
   readonly engineFaults: MutableFaults = {}
   host: SimulatedHost | undefined
+  /** Its health checks go unanswered, as where that one actor hangs. */
+  unwell = false
   /** How often the listener was bound. */
   bound = 0
   leaving = false
@@ -134,6 +137,10 @@ export class SimulatedNode {
     this.cluster = new Cluster({ runtime: this.runtime, responses: this.responses, problemOf: () => undefined })
     init.onRuntime?.(this.runtime)
     init.onResponses?.(this.responses)
+    const receive = this.runtime.receive.bind(this.runtime)
+    this.runtime.receive = (from, frame) => {
+      if (!this.unwell || !isHealthProbe(frame)) receive(from, frame)
+    }
     const spec = withMortalSupervisors(this.#tree())
     this.runtime.spawn(spec)
   }

@@ -6,8 +6,10 @@ import { claimOf, learn } from '../../actors/roster.ts'
 import { schedulerMachine } from '../../actors/scheduler.ts'
 import type { AcceptedTask } from '../../actors/task-journal.ts'
 import type { TreeInit } from '../../actors/tree.ts'
+import type { ClusterView } from '../../actors/view.ts'
 import type { InferFrame, InferStream } from '../../protocols/infer.ts'
 import type { HeldModel } from '../../protocols/report.ts'
+import type { LoadedEngine } from '../../src/engine/driver.ts'
 import { assign, fromPromise } from '../../src/runtime/logic.ts'
 import type { Runtime } from '../../src/runtime/runtime.ts'
 import { withAttempt } from './attempts.ts'
@@ -32,36 +34,75 @@ async function* withoutEnd(stream: InferStream, world: NodeWorld): AsyncGenerato
   }
 }
 
-export const forgetfulWorker: Sabotage = (_, init) => {
-  const isForgotten = everyOther()
+type Infer = LoadedEngine['infer']
+
+/** Engines that compute otherwise; what they really do is still looked at. */
+function withEngines(init: SimulatedNodeInit, change: (infer: Infer, world: NodeWorld) => Infer): SimulatedNodeInit {
   const watchDriver: SimulatedNodeInit['watchDriver'] = (driver, world) => {
     const watched = init.watchDriver?.(driver, world) ?? driver
     return {
       name: driver.name,
       load: async (...args) => {
         const engine = await watched.load(...args)
-        const infer = engine.infer.bind(engine)
-        const forgetful = (request: Parameters<typeof infer>[0]) =>
-          isForgotten() ? withoutEnd(infer(request), world) : infer(request)
-        return new Proxy(engine, { get: (target, name) => (name === 'infer' ? forgetful : Reflect.get(target, name)) })
+        const infer = change(engine.infer.bind(engine), world)
+        return new Proxy(engine, { get: (target, name) => (name === 'infer' ? infer : Reflect.get(target, name)) })
       },
     }
   }
   return { ...init, watchDriver }
 }
 
-/** The scheduler does not hear of every other task that ends. */
-export const lostNotice = withTree((init) => {
-  const isLost = everyOther()
-  const logic = schedulerMachine.provide({
-    actions: {
-      release: (given: never) => {
-        if (!isLost()) schedulerMachine.implementations.actions.release?.(given, undefined as never)
-      },
+export const forgetfulWorker: Sabotage = (_, init) => {
+  const isForgotten = everyOther()
+  return withEngines(
+    init,
+    (infer, world) => (request) => (isForgotten() ? withoutEnd(infer(request), world) : infer(request)),
+  )
+}
+
+/** Engines that do not hear that nobody waits for an answer any more. */
+export const deafEngine: Sabotage = (_, init) => {
+  const deaf = (stream: InferStream): InferStream => ({
+    [Symbol.asyncIterator]: () => {
+      const frames = stream[Symbol.asyncIterator]()
+      return { next: () => frames.next(), return: () => Promise.resolve({ done: true, value: undefined }) }
     },
-  } as never)
-  return { ...init, scheduler: { ...init.scheduler, logic } }
-})
+  })
+  return withEngines(init, (infer) => (request) => deaf(infer(request)))
+}
+
+const withScheduler = (actions: object): Sabotage =>
+  withTree((init) => {
+    const logic = schedulerMachine.provide({ actions } as never)
+    return { ...init, scheduler: { ...init.scheduler, logic } }
+  })
+
+/** A scheduler that is told another view than the present one. */
+const withView = (viewOf: (told: ClusterView, known: ClusterView) => ClusterView): Sabotage =>
+  withScheduler({
+    noteView: assign(({ context, event }: { context: unknown; event: unknown }) => {
+      const { view: known } = context as { view: ClusterView }
+      const { view: told } = event as { view: ClusterView }
+      return { view: viewOf(told, known), heard: new Map() } as never
+    }),
+  })
+
+/** A scheduler for which everybody is well. */
+export const blindScheduler = withView(
+  (told) => new Map([...told].map(([node, row]) => [node, { ...row, unfit: '' }] as const)),
+)
+
+/** A scheduler that believes for ever what it was told first. */
+export const firstView = withView((told, known) => (known.size > 0 ? known : told))
+
+/** The scheduler does not hear of every other task that ends. */
+export const lostNotice: Sabotage = (node, init) => {
+  const isLost = everyOther()
+  const release = (given: never): void => {
+    if (!isLost()) schedulerMachine.implementations.actions.release?.(given, undefined as never)
+  }
+  return withScheduler({ release })(node, init)
+}
 
 /** What was said of an earlier incarnation is taken for the present one. */
 export const staleClaim = withTree((init) => {

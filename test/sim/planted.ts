@@ -2,7 +2,10 @@
 import type { Sabotage } from './cluster.ts'
 import {
   attemptThatStays,
+  blindScheduler,
+  deafEngine,
   firstScan,
+  firstView,
   forgetfulWorker,
   lateCompletion,
   lostNotice,
@@ -53,6 +56,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   { name: 'an end that the journal does not write', checker: 'lost-request', sabotage: unwrittenEnd },
   { name: 'a byte that changes on its way', checker: 'wire', sabotage: flippedByte },
   { name: 'a notice of an end that comes twice', checker: 'watches', sabotage: echoedNotice },
+  { name: 'an engine that nobody can stop', checker: 'cancellation', sabotage: deafEngine },
+  { name: 'a scheduler for which everybody is well', checker: 'health', sabotage: blindScheduler },
+  { name: 'a scheduler that believes its first view', checker: 'liveness', sabotage: firstView },
   { name: 'an attempt that goes on when its task has moved on', checker: 'fencing', sabotage: attemptThatStays },
   { name: 'a result that counts when its task has moved on', checker: 'fencing', sabotage: lateCompletion },
   { name: 'an end that is written twice', checker: 'fencing', sabotage: secondEnd },

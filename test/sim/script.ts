@@ -80,6 +80,8 @@ export type Command =
   | (At & { readonly kind: 'leave'; readonly drainMs: number; readonly forMs: number })
   | (At & { readonly kind: 'pause'; readonly forMs: number })
   | (At & { readonly kind: 'slowNode'; readonly costMs: number; readonly forMs: number })
+  /** Answers everything but health checks. */
+  | (At & { readonly kind: 'unwell'; readonly forMs: number })
   | (At & { readonly kind: 'clockJump'; readonly byMs: number })
   | (At & { readonly kind: 'actorCrash'; readonly actor: (typeof crashable)[number]; readonly times: number })
   /** Many ask at once. */
@@ -100,6 +102,8 @@ const atMs = fc.integer({ min: 0, max: faultsMs })
 const node = fc.constantFrom(...nodeNames)
 const forMs = (max: number) => fc.integer({ min: 10, max })
 const at = { atMs, node }
+/** The first health checks come in the second second, the next half a minute later. */
+const beforeChecksMs = fc.integer({ min: 0, max: 1300 })
 const chance = fc.integer({ min: 0, max: 30 }).map((percent) => percent / 100)
 const as = <K extends Command['kind']>(kind: K) => fc.constant(kind)
 
@@ -167,6 +171,7 @@ const weighted: fc.WeightedArbitrary<Command>[] = [
     weight: 2,
     arbitrary: fc.record({ ...at, kind: as('slowNode'), costMs: fc.integer({ min: 1, max: 12 }), forMs: forMs(4000) }),
   },
+  { weight: 2, arbitrary: fc.record({ node, atMs: beforeChecksMs, kind: as('unwell'), forMs: forMs(faultsMs) }) },
   {
     weight: 3,
     arbitrary: fc.record({ ...at, kind: as('clockJump'), byMs: fc.integer({ min: -100_000, max: 100_000 }) }),

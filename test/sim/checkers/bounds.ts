@@ -2,7 +2,7 @@
 import { maxNodes } from '../../../actors/roster.ts'
 import type { NodeId } from '../../../protocols/ref.ts'
 import { maxOutboxBytes, maxWriteBytes } from '../../../src/net/limits.ts'
-import type { Runtime } from '../../../src/runtime/runtime.ts'
+import type { ActorInfo } from '../../../src/runtime/feed.ts'
 import type { CheckerKind } from '../checker.ts'
 import type { Sighting } from '../sighting.ts'
 
@@ -59,15 +59,16 @@ export const bounds: CheckerKind = {
       onFact: ({ runtime }, fact) => {
         if (fact.kind !== 'deadLetter' || fact.why !== 'full') return
         sometimes('a mailbox was full')
-        checkMailboxes(runtime, broken)
+        checkMailboxes(runtime.node, runtime.census(), broken)
       },
       onClient: ({ outcome, code }) => {
         if (outcome === 'refused' && code === 'busy') sometimes('a queue was full')
       },
       onTick: () => {
         for (const life of cluster.live()) {
-          checkMailboxes(life.runtime, broken)
-          const peers = life.runtime.census().filter(({ path }) => /^node\/peers\/[^/]+$/.test(path)).length
+          const census = life.runtime.census()
+          checkMailboxes(life.node, census, broken)
+          const peers = census.filter(({ path }) => /^node\/peers\/[^/]+$/.test(path)).length
           if (peers > maxNodes) broken(`${life.node} keeps ${peers} peers`)
         }
       },
@@ -75,10 +76,10 @@ export const bounds: CheckerKind = {
   },
 }
 
-function checkMailboxes(runtime: Runtime, broken: (message: string) => void): void {
-  for (const { path, waiting } of runtime.census()) {
+function checkMailboxes(node: NodeId, census: readonly ActorInfo[], broken: (message: string) => void): void {
+  for (const { path, waiting } of census) {
     const capacity = capacities.find(([pattern]) => pattern.test(path))?.[1] ?? usualCapacity
     const signals = watchers.test(path) ? maxSignals : 0
-    if (waiting > capacity + signals) broken(`${runtime.node}/${path} holds ${waiting} messages of ${capacity}`)
+    if (waiting > capacity + signals) broken(`${node}/${path} holds ${waiting} messages of ${capacity}`)
   }
 }

@@ -139,11 +139,16 @@ export class Runtime {
     const { traceId } = this.#turns
     this.#kernel.counters.told++
     return this.#asks.open({ asker, to, type: message.type, timeoutMs }, (ask, replyTo, deadlineMs) => {
-      if (!this.#kernel.isLocal(to)) {
-        return this.#remote.ask(ask, to, message, traceId, Math.ceil(timeoutMs)) ? undefined : 'unreachable'
-      }
-      return this.#deliver(to, 0, { message: { ...message, replyTo }, traceId, deadlineMs, arrivedMs: 0 })
+      const why = this.#kernel.isLocal(to)
+        ? this.#deliver(to, 0, { message: { ...message, replyTo }, traceId, deadlineMs, arrivedMs: 0 })
+        : this.#sendAsk(ask, to, message, traceId, timeoutMs)
+      if (why !== undefined) this.#kernel.deadLetter(to, message.type, why)
+      return why
     })
+  }
+
+  #sendAsk(ask: number, to: Ref, message: Message, traceId: string, timeoutMs: number): Undelivered | undefined {
+    return this.#remote.ask(ask, to, message, traceId, Math.ceil(timeoutMs)) ? undefined : 'unreachable'
   }
 
   #deliver(to: Ref, epoch: number, envelope: Envelope): Undelivered | undefined {

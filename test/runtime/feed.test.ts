@@ -4,7 +4,7 @@ import { here } from '../../src/runtime/here.ts'
 import { fromPromise, fromTransition, setup } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
 import { SimulatedWorld } from '../sim/world.ts'
-import { node, order, outcome, puppet, restartMs, simulated, supervisor } from './kit.ts'
+import { factsOf, node, order, outcome, puppet, restartMs, simulated, supervisor } from './kit.ts'
 
 /** A world in which a handler can take time. */
 class BusyWorld extends SimulatedWorld {
@@ -41,6 +41,19 @@ describe('an actor’s counters', () => {
     await world.run(1)
     expect(runtime.has(ref)).toBe(false)
     expect(runtime.feed.counters()).toMatchObject({ told: 4, handled: 3, deadLetters: { absent: 1 } })
+  })
+
+  it('account for a question that is refused at once: it is a dead letter, as any message', async () => {
+    const { runtime } = simulated()
+    const ref = runtime.spawn(puppet('a', { mailboxCapacity: 1 }).spec)
+    const dead = factsOf(runtime, 'deadLetter')
+    const others = [ref, `${node}/nobody`, 'elsewhere/nobody']
+    const asked = [ref, ...others].map((to) => outcome(runtime.ask(to, { type: 'question' }, 50)))
+    await Promise.resolve()
+    const reasons = ['full', 'absent', 'unreachable']
+    expect(asked.map(({ reason }) => reason)).toEqual([undefined, ...reasons])
+    expect(dead).toEqual(others.map((to, i) => ({ kind: 'deadLetter', to, type: 'question', why: reasons[i] })))
+    expect(runtime.feed.counters()).toMatchObject({ told: 4, deadLetters: { full: 1, absent: 1, unreachable: 1 } })
   })
 
   it('tell how asks ended, and how many are open', async () => {

@@ -7,9 +7,12 @@ import type { Faults } from './faults.ts'
 import type { NetworkEvent } from './network.ts'
 import type { SimulatedNode } from './node.ts'
 import type { Command } from './script.ts'
+import type { Sighting } from './sighting.ts'
 
 export interface Checker {
   onFact?(node: SimulatedNode, fact: Fact): void
+  /** Something that is no fact: a watch, a timer, an attempt. */
+  onSighting?(node: NodeId, sighting: Sighting): void
   onNetwork?(event: NetworkEvent): void
   /** A client has its outcome. */
   onClient?(client: Client): void

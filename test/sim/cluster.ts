@@ -2,16 +2,22 @@
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Fact, FactKind } from '../../src/runtime/facts.ts'
 import type { Runtime } from '../../src/runtime/runtime.ts'
-import { digestA, digestB, held } from '../actors/support/reports.ts'
+import { digestA, digestB, digestC, held } from '../actors/support/reports.ts'
 import { Client } from './client.ts'
 import { Disk } from './disk.ts'
 import { Executions } from './executions.ts'
 import { SimulatedNetwork } from './network.ts'
 import { SimulatedNode, type SimulatedNodeInit } from './node.ts'
 import type { Command } from './script.ts'
+import type { Sighting } from './sighting.ts'
 import { SimulatedWorld } from './world.ts'
 
-export const models = { m: held('m:latest', digestA), n: held('n:latest', digestB) }
+export const models = {
+  m: held('m:latest', digestA),
+  n: held('n:latest', digestB),
+  /** A newer version under the name of `m`. */
+  m2: held('m:latest', digestC, { modifiedAtMs: 2 }),
+}
 
 /** What a supervisor of processes waits before it starts one again that ended by itself. */
 const serviceRestartMs = 1000
@@ -30,6 +36,7 @@ export interface Place {
 
 export interface Observer {
   onFact?(node: SimulatedNode, fact: Fact): void
+  onSighting?(node: NodeId, sighting: Sighting): void
   onClient?(client: Client): void
   onLife?(place: Place, what: 'started' | 'died'): void
 }
@@ -88,6 +95,9 @@ export class SimulatedCluster {
       speed: { tokensPerSecond: 40, loadMs: 120, prefillTokensPerSecond: 400 },
       watchDriver: (driver, world) => this.executions.watched(driver, node, world),
       onRuntime: (runtime) => this.#observe(place, runtime),
+      onSighting: (sighting) => {
+        for (const observer of this.#observers) observer.onSighting?.(node, sighting)
+      },
     }
     place.life = new SimulatedNode(this.#sabotage(node, init))
     for (const observer of this.#observers) observer.onLife?.(place, 'started')

@@ -41,12 +41,14 @@ export class Disk {
     return { digest, name: held.name, path: '', sizeBytes: held.sizeBytes, parameters: {} }
   }
 
+  /** A name means one version. */
   add(model: HeldModel): void {
     if (this.models.some(({ digest }) => digest === model.digest)) return
+    this.remove(model.name)
     this.models = [model, ...this.models]
   }
 
-  remove(digest: string): void {
-    this.models = this.models.filter((model) => model.digest !== digest)
+  remove(name: string): void {
+    this.models = this.models.filter((model) => model.name !== name)
   }
 }

@@ -3,10 +3,17 @@ import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
 import type { Runtime } from '../../src/runtime/runtime.ts'
 import { models, type SimulatedCluster } from './cluster.ts'
 import type { SimulatedNode } from './node.ts'
-import { type Command, nodeNames, type Script } from './script.ts'
+import { type Command, maxGarbageBytes, nodeNames, type Script } from './script.ts'
 
 /** More than the usual mailbox takes. */
 const floodMessages = 1100
+
+/** Together more than the eight megabytes of an outbox. */
+const gushMessages = 10
+const gushBytes = new Uint8Array(900 * 1024)
+
+/** As long as whoever imports waits for it. */
+const refreshMs = 5000
 
 /** Longer than the pauses between the first restarts. */
 const crashAgainMs = 1200
@@ -16,8 +23,8 @@ type Of<K extends Command['kind']> = Extract<Command, { kind: K }>
 export class Faults {
   readonly #cluster: SimulatedCluster
   readonly #onFault: (command: Command) => void
-  /** Who has sent what is no frame. */
-  readonly garblers = new Set<NodeId>()
+  /** Bytes that were sent for a frame, as text. */
+  readonly #garbage = new Set<string>()
   /** When each node was last under a fault of its own process, for bounds that only hold for undisturbed ones. */
   readonly disturbedUntilMs = new Map<NodeId, number>()
   #over = false
@@ -34,6 +41,11 @@ export class Faults {
   /** From here on nothing of the script happens any more, neither faults nor their ends. */
   end(): void {
     this.#over = true
+  }
+
+  /** Whether these bytes were sent by the script and not by a node. */
+  isGarbage(frame: Uint8Array): boolean {
+    return frame.length <= maxGarbageBytes && this.#garbage.size > 0 && this.#garbage.has(textOf(frame))
   }
 
   #at(inMs: number, run: () => void): void {
@@ -65,9 +77,11 @@ export class Faults {
     cut: ({ node, other }) => this.#cluster.network.cut(node, other),
     halfOpen: ({ node, other }) => this.#cluster.network.halfOpen(node, other),
     flaky: (command) => this.#flaky(command),
+    gush: (command) => this.#gush(command),
     garbage: ({ node, other, bytes }) => {
-      this.garblers.add(node)
-      this.#node(node)?.host?.sendGarbage(other, Uint8Array.from(bytes))
+      const frame = Uint8Array.from(bytes)
+      this.#garbage.add(textOf(frame))
+      this.#node(node)?.host?.sendGarbage(other, frame)
     },
     crash: ({ node, wholeHost, forMs }) => {
       this.#cluster.crash(node, wholeHost)
@@ -86,6 +100,14 @@ export class Faults {
       this.#disturb(node, forMs)
       this.#at(forMs, () => life?.world.slowDown(0))
     },
+    unwell: ({ node, forMs }) => {
+      const life = this.#node(node)
+      if (life === undefined) return
+      life.unwell = true
+      this.#at(forMs, () => {
+        life.unwell = false
+      })
+    },
     clockJump: ({ node, byMs }) => {
       const place = this.#cluster.place(node)
       if (place.life === undefined) place.wallOffsetMs += byMs
@@ -103,9 +125,17 @@ export class Faults {
     engine: (command) => this.#engine(command),
     import: ({ node, model }) => {
       this.#cluster.place(node).disk.add(models[model])
-      this.#node(node)?.tell('models', { type: 'models.refresh' })
+      this.#refresh(node)
     },
-    remove: ({ node, model }) => this.#cluster.place(node).disk.remove(models[model].digest),
+    remove: ({ node, model }) => this.#cluster.place(node).disk.remove(models[model].name),
+  }
+
+  /** Whoever imports asks for a scan, and does not mind when nobody answers. */
+  #refresh(node: NodeId): void {
+    const life = this.#node(node)
+    life?.world.deliver(() => {
+      life.runtime.ask(life.ref('models'), { type: 'models.refresh' }, refreshMs).catch(() => {})
+    })
   }
 
   #partition({ left, oneWay, forMs }: Of<'partition'>): void {
@@ -140,6 +170,16 @@ export class Faults {
     })
   }
 
+  #gush({ node, other, forMs }: Of<'gush'>): void {
+    const life = this.#node(node)
+    this.#block([node], [other], false, forMs)
+    life?.world.deliver(() => {
+      const to = `${other}/node/peers/${node}`
+      for (let i = 0; i < gushMessages; i++) life.runtime.tell(to, { type: 'gush', bytes: gushBytes })
+    })
+    this.#at(forMs, () => this.#cluster.network.cut(node, other))
+  }
+
   /** On SIGTERM it leaves; the process ends when nothing runs any more. */
   #leave({ node, drainMs, forMs }: Of<'leave'>): void {
     const life = this.#node(node)
@@ -163,7 +203,7 @@ export class Faults {
     if (found === undefined) return
     const ref = `${node}/${found}`
     life.world.deliver(() => {
-      if (life.runtime.has(ref)) bite(life.runtime, ref)
+      if (life.runtime.has(ref)) bite(life.runtime, ref, () => !this.#over)
     })
   }
 
@@ -175,13 +215,18 @@ export class Faults {
     else if (fault === 'crash') engineFaults.crashAfterTokens = 5
     else if (fault === 'refuse') engineFaults.refuse = 'busy'
     else engineFaults.loadFails = 'load-failed'
-    this.#at(forMs, () => healEngine(life))
+    this.#at(forMs, () => healEngines(life))
   }
 }
 
-/** A message on which any machine crashes when it looks at what it is; whoever buries it may look. */
-function bite(runtime: Runtime, ref: Ref): void {
-  const bites = (): boolean => armed && runtime.has(ref)
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
+
+/**
+ * A message on which any machine crashes when it looks at what it is; whoever buries it may look, and so may whoever is
+ * given it when the faults are over.
+ */
+function bite(runtime: Runtime, ref: Ref, goOn: () => boolean): void {
+  const bites = (): boolean => armed && goOn() && runtime.has(ref)
   let armed = false
   const message: Message = {
     get type(): string {
@@ -193,8 +238,14 @@ function bite(runtime: Runtime, ref: Ref): void {
   armed = true
 }
 
+/** A node is as it should be, as far as that is up to the script. */
+export function healNode(life: SimulatedNode): void {
+  life.unwell = false
+  healEngines(life)
+}
+
 /** The engines of a node do again what they should; one that stalls goes on stalling until its supervisor acts. */
-export function healEngine({ engineFaults }: SimulatedNode): void {
+function healEngines({ engineFaults }: SimulatedNode): void {
   delete engineFaults.stallAfterTokens
   delete engineFaults.crashAfterTokens
   delete engineFaults.refuse

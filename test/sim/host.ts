@@ -73,12 +73,10 @@ export class SimulatedHost implements Host {
         events.onFrame(from, frame)
       },
       onFramesLost: (other, frames) => {
-        network.onEvent({ kind: 'returned', node, other, frames: frames.length })
         // Who sends garbage is a process that is broken: it does not take its own for frames either.
-        events.onFramesLost(
-          other,
-          frames.filter((frame) => !this.#garbage.has(frame)),
-        )
+        const told = frames.filter((frame) => !this.#garbage.has(frame))
+        network.onEvent({ kind: 'returned', node, other, frames: frames.length, told })
+        events.onFramesLost(other, told)
       },
     })
     this.#client = new InferClient({ ...events, openStream, stallMs, clock: world })

@@ -11,6 +11,8 @@ const writeMs = 5
 export class DiskJournal {
   readonly accepted = new Map<string, AcceptedTask>()
   readonly ends = new Map<string, TaskEnd>()
+  /** How many ends were written of each. */
+  readonly written = new Map<string, number>()
   /** Tasks that were accepted a moment before a crash: nobody can know of them. */
   readonly forgotten = new Set<string>()
   #waiting: Array<() => void> = []
@@ -22,7 +24,7 @@ export class DiskJournal {
     this.#waiting = []
     this.#waitingIds = []
     for (const id of this.accepted.keys()) {
-      if (!this.ends.has(id)) this.ends.set(id, { status: 'failed', code: 'node-restarted', atMs: world.wallMs() })
+      if (!this.ends.has(id)) this.#end(id, { status: 'failed', code: 'node-restarted', atMs: world.wallMs() })
     }
     const open = new Set<string>()
     const write = (id: string, record: () => void): void => {
@@ -36,9 +38,14 @@ export class DiskJournal {
         write(task.id, () => this.accepted.set(task.id, task))
       },
       ended: (id, end) => {
-        if (open.delete(id)) write(id, () => this.ends.set(id, end))
+        if (open.delete(id)) write(id, () => this.#end(id, end))
       },
     }
+  }
+
+  #end(id: string, end: TaskEnd): void {
+    this.ends.set(id, end)
+    this.written.set(id, (this.written.get(id) ?? 0) + 1)
   }
 
   #flush(): void {

@@ -24,7 +24,14 @@ export type NetworkEvent =
       readonly frame: Uint8Array
     }
   | { readonly kind: 'delivered'; readonly node: NodeId; readonly from: NodeId; readonly frame: Uint8Array }
-  | { readonly kind: 'returned'; readonly node: NodeId; readonly other: NodeId; readonly frames: number }
+  /** `frames` in all; `told`: those of which the node hears. */
+  | {
+      readonly kind: 'returned'
+      readonly node: NodeId
+      readonly other: NodeId
+      readonly frames: number
+      readonly told: readonly Uint8Array[]
+    }
 
 /** A host's kernel, with the process that listens, if there is one. */
 interface Machine {
@@ -179,15 +186,6 @@ export class SimulatedNetwork {
   /** One side loses its connections to the other, which does not hear of it before it says something. */
   halfOpen(loser: NodeId, other: NodeId): void {
     for (const end of this.#endsOf(loser)) if (end.remotePeer === other) end.world.deliver(() => end.broken())
-  }
-
-  /** Bytes that wait for each peer of each node, over all streams of a connection. */
-  *unsent(): Iterable<{ readonly node: NodeId; readonly bytes: number }> {
-    for (const { node, streams } of this.#ends) {
-      let bytes = 0
-      for (const stream of streams.values()) bytes += stream.writeBufferLength
-      yield { node, bytes }
-    }
   }
 
   /** Every way between the nodes is as at the start. */

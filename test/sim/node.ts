@@ -18,13 +18,18 @@ import { Cluster } from '../../src/http/cluster.ts'
 import { Responses } from '../../src/http/responses.ts'
 import type { Host } from '../../src/net/host.ts'
 import { provisions } from '../../src/provisions.ts'
+import type { Carrier } from '../../src/runtime/carrier.ts'
 import type { Spec } from '../../src/runtime/cell.ts'
 import { fromCallback, fromTransition } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
+import { lookAtAttempts } from './attempts.ts'
 import type { Disk } from './disk.ts'
+import { isHealthProbe } from './frames.ts'
 import { addressOf, SimulatedHost } from './host.ts'
+import { hooked, lookInto } from './incarnations.ts'
 import type { SimulatedNetwork } from './network.ts'
 import { NodeWorld } from './node-world.ts'
+import type { OnSighting } from './sighting.ts'
 
 export interface Speed {
   readonly tokensPerSecond?: number
@@ -35,6 +40,7 @@ export interface Speed {
 /** Each gives a part of a node back as it is to be. */
 export interface Alterations {
   readonly tree?: (init: TreeInit) => TreeInit
+  readonly spec?: (spec: Spec) => Spec
   readonly host?: (host: SimulatedHost) => Host
   readonly journal?: (journal: TaskJournal) => TaskJournal
 }
@@ -55,6 +61,8 @@ export interface SimulatedNodeInit {
   /** Sees the runtime before anything runs on it. */
   readonly onRuntime?: (runtime: Runtime) => void
   readonly onWarning?: (text: string) => void
+  /** Hears what no fact tells; see `sighting.ts`. */
+  readonly onSighting?: OnSighting
   /** What a planted bug makes of the node's parts; see `planted.test.ts`. */
   readonly alter?: Alterations
   /** Puts somebody between the node and its engines. */
@@ -92,6 +100,19 @@ function withMortalSupervisors(spec: Spec): Spec {
   }
 }
 
+/** Tells of each frame that the runtime gives to its carrier, whichever that is. */
+function lookAtCarrier(runtime: Runtime, onSighting: OnSighting): void {
+  const connect = runtime.connect.bind(runtime)
+  const lookedAt = (carrier: Carrier): Carrier => ({
+    send: (to, frame) => {
+      const isTaken = carrier.send(to, frame)
+      onSighting({ kind: 'sent', to, bytes: frame.length, isTaken })
+      return isTaken
+    },
+  })
+  runtime.connect = (carrier) => connect(carrier === undefined ? undefined : lookedAt(carrier))
+}
+
 export class SimulatedNode {
   readonly node: NodeId
   readonly init: SimulatedNodeInit
@@ -101,6 +122,8 @@ export class SimulatedNode {
   readonly cluster: Cluster
   readonly engineFaults: MutableFaults = {}
   host: SimulatedHost | undefined
+  /** Its health checks go unanswered, as where that one actor hangs. */
+  unwell = false
   /** How often the listener was bound. */
   bound = 0
   leaving = false
@@ -114,8 +137,24 @@ export class SimulatedNode {
     this.cluster = new Cluster({ runtime: this.runtime, responses: this.responses, problemOf: () => undefined })
     init.onRuntime?.(this.runtime)
     init.onResponses?.(this.responses)
+    const receive = this.runtime.receive.bind(this.runtime)
+    this.runtime.receive = (from, frame) => {
+      if (!this.unwell || !isHealthProbe(frame)) receive(from, frame)
+    }
+    const spec = withMortalSupervisors(this.#tree())
+    this.runtime.spawn(spec)
+  }
+
+  #tree(): Spec {
+    const { alter = {}, onSighting } = this.init
     const given = this.#provisions()
-    this.runtime.spawn(withMortalSupervisors(tree(init.alter?.tree?.(given) ?? given)))
+    const altered = alter.tree?.(given) ?? given
+    if (onSighting === undefined) return tree(altered)
+    const spawn = this.runtime.spawn.bind(this.runtime)
+    const lookedInto = hooked(lookInto(onSighting))
+    this.runtime.spawn = (spec, under) => spawn(lookedInto(alter.spec?.(spec) ?? spec), under)
+    lookAtCarrier(this.runtime, onSighting)
+    return tree(lookAtAttempts(altered, this.responses, onSighting))
   }
 
   #provisions() {

@@ -31,6 +31,9 @@ export const crashable = [
 /** Those with the usual mailbox: filling a larger one would only take longer. */
 const floodable = ['reporter', 'models', 'health', 'ollama-api', 'network'] as const
 
+/** What is sent as garbage is at most this long. */
+export const maxGarbageBytes = 24
+
 interface At {
   readonly atMs: number
   readonly node: NodeId
@@ -69,12 +72,16 @@ export type Command =
       readonly reordering: number
       readonly forMs: number
     })
+  /** More than an outbox holds, for somebody who reads nothing of it; then the connections break. */
+  | (Between & { readonly kind: 'gush'; readonly forMs: number })
   | (Between & { readonly kind: 'garbage'; readonly bytes: readonly number[] })
   /** The process dies and starts again after `forMs`; with the whole host, nobody is told. */
   | (At & { readonly kind: 'crash'; readonly wholeHost: boolean; readonly forMs: number })
   | (At & { readonly kind: 'leave'; readonly drainMs: number; readonly forMs: number })
   | (At & { readonly kind: 'pause'; readonly forMs: number })
   | (At & { readonly kind: 'slowNode'; readonly costMs: number; readonly forMs: number })
+  /** Answers everything but health checks. */
+  | (At & { readonly kind: 'unwell'; readonly forMs: number })
   | (At & { readonly kind: 'clockJump'; readonly byMs: number })
   | (At & { readonly kind: 'actorCrash'; readonly actor: (typeof crashable)[number]; readonly times: number })
   /** Many ask at once. */
@@ -85,7 +92,8 @@ export type Command =
       readonly fault: 'stall' | 'crash' | 'refuse' | 'loadFails'
       readonly forMs: number
     })
-  | (At & { readonly kind: 'import'; readonly model: 'm' | 'n' })
+  /** `m2` is a newer version of `m`, under the same name. */
+  | (At & { readonly kind: 'import'; readonly model: 'm' | 'n' | 'm2' })
   | (At & { readonly kind: 'remove'; readonly model: 'm' | 'n' })
 
 export type Script = readonly Command[]
@@ -94,6 +102,8 @@ const atMs = fc.integer({ min: 0, max: faultsMs })
 const node = fc.constantFrom(...nodeNames)
 const forMs = (max: number) => fc.integer({ min: 10, max })
 const at = { atMs, node }
+/** The first health checks come in the second second, the next half a minute later. */
+const beforeChecksMs = fc.integer({ min: 0, max: 1300 })
 const chance = fc.integer({ min: 0, max: 30 }).map((percent) => percent / 100)
 const as = <K extends Command['kind']>(kind: K) => fc.constant(kind)
 
@@ -146,8 +156,11 @@ const weighted: fc.WeightedArbitrary<Command>[] = [
   },
   {
     weight: 2,
-    arbitrary: between(fc.record({ kind: as('garbage'), bytes: fc.array(fc.nat(255), { maxLength: 24 }) })),
+    arbitrary: between(
+      fc.record({ kind: as('garbage'), bytes: fc.array(fc.nat(255), { maxLength: maxGarbageBytes }) }),
+    ),
   },
+  { weight: 1, arbitrary: between(fc.record({ kind: as('gush'), forMs: forMs(2000) })) },
   { weight: 6, arbitrary: fc.record({ ...at, kind: as('crash'), wholeHost: fc.boolean(), forMs: forMs(8000) }) },
   {
     weight: 2,
@@ -158,6 +171,7 @@ const weighted: fc.WeightedArbitrary<Command>[] = [
     weight: 2,
     arbitrary: fc.record({ ...at, kind: as('slowNode'), costMs: fc.integer({ min: 1, max: 12 }), forMs: forMs(4000) }),
   },
+  { weight: 2, arbitrary: fc.record({ node, atMs: beforeChecksMs, kind: as('unwell'), forMs: forMs(faultsMs) }) },
   {
     weight: 3,
     arbitrary: fc.record({ ...at, kind: as('clockJump'), byMs: fc.integer({ min: -100_000, max: 100_000 }) }),
@@ -197,8 +211,12 @@ const weighted: fc.WeightedArbitrary<Command>[] = [
     }),
   },
   {
-    weight: 2,
-    arbitrary: fc.record({ ...at, kind: as('import'), model: fc.constantFrom('m' as const, 'n' as const) }),
+    weight: 3,
+    arbitrary: fc.record({
+      ...at,
+      kind: as('import'),
+      model: fc.constantFrom('m' as const, 'n' as const, 'm2' as const),
+    }),
   },
   {
     weight: 1,

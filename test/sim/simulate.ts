@@ -9,7 +9,7 @@ import { allCheckers } from './checkers/all.ts'
 import { typeOf } from './checkers/lost-request.ts'
 import type { Client } from './client.ts'
 import { type Observer, type Sabotage, SimulatedCluster } from './cluster.ts'
-import { Faults, healEngine } from './faults.ts'
+import { Faults, healNode } from './faults.ts'
 import { History } from './history.ts'
 import { type Command, faultsMs, inOrder, nodeNames, type Script } from './script.ts'
 
@@ -103,6 +103,9 @@ class Run {
         else this.#history.add(where, fact.kind, fact.ref)
         for (const [, checker] of this.#checkers) checker.onFact?.(node, fact)
       },
+      onSighting: (node, sighting) => {
+        for (const [, checker] of this.#checkers) checker.onSighting?.(node, sighting)
+      },
       onClient: (client) => {
         this.#history.add(client.node.node, `client ${client.outcome}`, describe(client))
         for (const [, checker] of this.#checkers) checker.onClient?.(client)
@@ -179,7 +182,7 @@ class Run {
       if (life === undefined) cluster.start(node)
       life?.world.slowDown(0)
       life?.world.resume()
-      if (life !== undefined) healEngine(life)
+      if (life !== undefined) healNode(life)
     }
     this.#history.add('*', 'healed', core.join(' '))
     return core

@@ -41,3 +41,36 @@ export interface ModelCatalog {
   /** Imports a GGUF under a name: hashed while copied, nothing half-written stays. */
   importGguf(name: string, source: AsyncIterable<Uint8Array>, onProgress?: (bytes: number) => void): Promise<HeldModel>
 }
+
+/** A model that is to be made, of another one or of blobs that have been uploaded. Absent texts are inherited. */
+export interface NewModel {
+  readonly name: string
+  /** The model whose layers it begins with. */
+  readonly from?: string
+  /** Digests by relative file name. */
+  readonly files: Readonly<Record<string, string>>
+  readonly adapters: Readonly<Record<string, string>>
+  readonly template?: string
+  readonly system?: string
+  /** Added to those of the model that it begins with. */
+  readonly licenses: readonly string[]
+  /** Options by Ollama's names; each replaces the one of the model that it begins with. */
+  readonly parameters: Readonly<Record<string, unknown>>
+  /** None: inherited. */
+  readonly messages: readonly { readonly role: string; readonly content: string }[]
+  readonly renderer?: string
+  readonly parser?: string
+  readonly requires?: string
+  /** What its weights are to be kept as. */
+  readonly quantize?: string
+}
+
+/** What the store offers those who make models. Every method rejects with a StoreError. */
+export interface ModelMaker {
+  /** Whether a blob is here. `digest` as `parseDigest` gives it. */
+  hasBlob(digest: string): Promise<boolean>
+  /** Writes a blob that must have this digest; nothing stays when it has another one or breaks off. */
+  writeBlob(digest: string, source: AsyncIterable<Uint8Array>, sizeBytes: number | undefined): Promise<void>
+  /** Makes a model, replacing what its name meant. `onStatus` hears Ollama's words for each step. */
+  create(model: NewModel, onStatus: (status: string) => void): Promise<void>
+}

@@ -14,6 +14,7 @@ import { createDriver } from './engine/drivers.ts'
 import { OllamaCatalog } from './engine/ollama/catalog.ts'
 import { OllamaClient } from './engine/ollama/client.ts'
 import { Cluster } from './http/cluster.ts'
+import { clusterMaker } from './http/cluster-maker.ts'
 import { clusterOperations } from './http/cluster-operations.ts'
 import type { Listener } from './http/listener.ts'
 import { listenerLogic } from './http/listener-logic.ts'
@@ -130,8 +131,10 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
 }
 
 /** The models of the folder; with another Ollama as the engine, the models of that. */
-async function catalogOf({ engine, models }: Config): Promise<Catalog> {
-  return engine.name === 'ollama' ? new OllamaCatalog(new OllamaClient(engine.url)) : await openCatalog(models)
+async function catalogOf({ engine, models, data }: Config): Promise<Catalog> {
+  return engine.name === 'ollama'
+    ? new OllamaCatalog(new OllamaClient(engine.url))
+    : await openCatalog(models, { data })
 }
 
 function driverOf({ engine, gpu, simTokensPerSecond }: Config) {
@@ -159,6 +162,7 @@ function services(
     unload: (name) => cluster.unload(name),
     copy: (source, destination) => cluster.copy(source, destination),
     remove: (name) => cluster.remove(name),
+    maker: clusterMaker({ cluster, maker: catalog }),
     operations: clusterOperations({ cluster, runtime, catalog, token, startedMs }),
   }
 }

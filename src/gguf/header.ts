@@ -31,6 +31,15 @@ export interface Tensor {
   readonly name: string
   readonly type: number
   readonly shape: readonly number[]
+  /** Of its bytes, from where the data begins. */
+  readonly offset: number
+}
+
+/** Where a key and its value stand in the file, in bytes. */
+export interface Span {
+  readonly key: string
+  readonly start: number
+  readonly end: number
 }
 
 export interface GgufHeader {
@@ -38,6 +47,11 @@ export interface GgufHeader {
   /** Arrays are null unless they were asked for. */
   readonly values: Readonly<Record<string, unknown>>
   readonly tensors: readonly Tensor[]
+  readonly version: number
+  readonly spans: readonly Span[]
+  /** What the data of every tensor begins at a multiple of, and where the data begins, in bytes. */
+  readonly alignment: number
+  readonly dataStart: number
 }
 
 /** Thrown for bytes that cannot be used: no GGUF, damaged or cut short, or of a version that nothing loads. */
@@ -83,13 +97,17 @@ async function readHeader(cursor: FileCursor, arrays: Arrays): Promise<GgufHeade
   const keyCount = limited('keys', cursor.uint64(), maxKeys)
   // Without a prototype, a key such as __proto__ is one like any other.
   const values: Record<string, unknown> = Object.create(null)
+  const spans: Span[] = []
   for (let read = 0; read < keyCount; read++) {
+    const start = cursor.offset
     const key = await text(cursor, maxKeyBytes)
     await cursor.fill(4)
     values[key] = await value(cursor, cursor.uint32(), arrays)
+    spans.push({ key, start, end: cursor.offset })
   }
-  const tensors = await readTensors(cursor, tensorCount, values['general.alignment'])
-  return { fileBytes: cursor.sizeBytes, values, tensors }
+  const alignment = alignmentOf(values['general.alignment'])
+  const { tensors, dataStart } = await readTensors(cursor, tensorCount, alignment)
+  return { fileBytes: cursor.sizeBytes, values, tensors, version, spans, alignment, dataStart }
 }
 
 /** Value types by their number; the sizes in bytes are those of one value, 0 where it depends. */
@@ -187,7 +205,20 @@ function shortest(float: number): number {
 /** Where tensor data begins is rounded up to this many bytes unless the file says otherwise. */
 const defaultAlignment = 32
 
-async function readTensors(cursor: FileCursor, count: number, alignment: unknown): Promise<Tensor[]> {
+/** Far above any file's; what merges parts fills up to it with zeros. */
+const maxAlignment = 1024 * 1024
+
+function alignmentOf(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0) return defaultAlignment
+  if (value > maxAlignment) throw damaged(`it aligns its data to ${value} bytes, more than the ${maxAlignment} allowed`)
+  return value
+}
+
+async function readTensors(
+  cursor: FileCursor,
+  count: number,
+  alignment: number,
+): Promise<Pick<GgufHeader, 'tensors' | 'dataStart'>> {
   const tensors: Tensor[] = []
   let dataBytes = 0
   for (let read = 0; read < count; read++) {
@@ -198,15 +229,16 @@ async function readTensors(cursor: FileCursor, count: number, alignment: unknown
     const shape = Array.from({ length: dimensions }, () => Number(cursor.uint64()))
     const type = cursor.uint32()
     const elements = shape.reduce((product, size) => product * size, 1)
-    dataBytes = Math.max(dataBytes, Number(cursor.uint64()) + tensorBytes(type, elements))
-    tensors.push({ name, type, shape })
+    const offset = Number(cursor.uint64())
+    dataBytes = Math.max(dataBytes, offset + tensorBytes(type, elements))
+    tensors.push({ name, type, shape, offset })
   }
-  const step = typeof alignment === 'number' && alignment > 0 ? alignment : defaultAlignment
-  const neededBytes = Math.ceil(cursor.offset / step) * step + dataBytes
+  const dataStart = Math.ceil(cursor.offset / alignment) * alignment
+  const neededBytes = dataStart + dataBytes
   if (count > 0 && neededBytes > cursor.sizeBytes) {
     throw damaged(`it has ${cursor.sizeBytes} bytes where its header asks for ${neededBytes}: it was cut short`)
   }
-  return tensors
+  return { tensors, dataStart }
 }
 
 function limited(what: string, count: bigint, limit: number): number {

@@ -16,6 +16,7 @@ type OwnCode =
   | 'holders-gone'
   | 'import-failed'
   | 'store-failed'
+  | 'no-space'
   | 'cloud-disabled'
   | 'not-supported'
   | 'invalid-format'
@@ -61,6 +62,7 @@ const rows: Readonly<Record<ErrorCode, Row>> = {
   'holders-gone': { status: 503 },
   'import-failed': { status: 400 },
   'store-failed': { status: 500 },
+  'no-space': { status: 507 },
   'cloud-disabled': { status: 403, words: () => 'ollama cloud is disabled: remote model is unavailable' },
   'not-supported': { status: 400 },
   'invalid-format': { status: 500 },

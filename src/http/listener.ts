@@ -3,8 +3,10 @@ import { Server as NetServer, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { accountRoutes } from './account.ts'
 import { anthropicRoutes } from './anthropic/messages.ts'
+import { blobRoutes } from './blobs.ts'
 import { BodyBudget } from './body.ts'
 import { chatRoute } from './chat.ts'
+import { createRoute } from './create.ts'
 import { embeddingRoutes } from './embeddings.ts'
 import { ApiError } from './errors.ts'
 import { generateRoute } from './generate.ts'
@@ -103,6 +105,8 @@ export async function startListener(init: ListenerInit): Promise<Listener> {
   rootRoutes(app)
   accountRoutes(app)
   modelRoutes(app, services)
+  blobRoutes(app, services)
+  createRoute(app, services)
   generateRoute(app, services)
   chatRoute(app, services)
   embeddingRoutes(app, services)

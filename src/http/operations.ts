@@ -1,6 +1,5 @@
 /** `/omx/v1`: what this node and its cluster are doing, and the import of a model file. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
   FactsAnswer,
@@ -17,14 +16,13 @@ import { checkModel } from './model-check.ts'
 import { errorLine, openLines } from './ndjson.ts'
 import type { RouteAbout } from './openapi.ts'
 import type { ApiServices, OperationsServices } from './services.ts'
+import { asApiError } from './status-lines.ts'
 import { drained } from './stream.ts'
+import { uploadOf } from './upload.ts'
 import { sendJson } from './wire.ts'
 
 /** Progress of an import is told at most this often: a person watches it. */
 const progressEveryMs = 200
-
-/** An upload that brings nothing for this long has stalled; the half-written file is then removed. */
-const maxUploadIdleMs = 60_000
 
 interface InspectQuery {
   readonly peer?: string
@@ -163,23 +161,6 @@ function writeLine(reply: FastifyReply, line: ImportLine): void {
   reply.raw.write(`${JSON.stringify(line)}\n`)
 }
 
-/** The request's bytes; fails when none come for a minute. */
-async function* uploadOf(request: IncomingMessage): AsyncGenerator<Uint8Array, void, void> {
-  const stalled = () => {
-    request.destroy(new ApiError('body-timeout', `the upload brought nothing for ${maxUploadIdleMs / 1000} s`))
-  }
-  let timer = setTimeout(stalled, maxUploadIdleMs)
-  try {
-    for await (const chunk of request) {
-      clearTimeout(timer)
-      yield chunk as Uint8Array
-      timer = setTimeout(stalled, maxUploadIdleMs)
-    }
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 /** Compares digests, so that the time taken says nothing about the token. */
 function checkToken(token: string, authorization: string | undefined): void {
   const given = /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? ''
@@ -192,9 +173,4 @@ function checkToken(token: string, authorization: string | undefined): void {
 
 function digestOf(text: string): Buffer {
   return createHash('sha256').update(text).digest()
-}
-
-function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error
-  return new ApiError('internal', error instanceof Error ? error.message : String(error))
 }

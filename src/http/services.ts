@@ -1,4 +1,5 @@
 /** What the routes need from the cluster. `src/node.ts` implements it by messages to actors. */
+import type { ModelMaker } from '../../actors/model-catalog.ts'
 import type { InferRequest, InferStream, InferWork } from '../../protocols/infer.ts'
 import type {
   FactsAnswer,
@@ -58,6 +59,8 @@ export interface ApiServices {
   copy(source: string, destination: string): Promise<void>
   /** Removes a name from every node in reach. Rejects with `model-not-found` or `store-failed`. */
   remove(name: string): Promise<void>
+  /** Blobs and new models on this node; its methods reject with ApiErrors. */
+  readonly maker: ModelMaker
   readonly operations: OperationsServices
 }
 

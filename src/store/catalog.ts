@@ -1,13 +1,16 @@
 /** The models on this node's disk. The folder is the record: nothing is remembered that a file does not say. */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ModelCatalog, ModelFile } from '../../actors/model-catalog.ts'
+import type { ModelCatalog, ModelFile, ModelMaker, NewModel } from '../../actors/model-catalog.ts'
 import { displayName, fullName, type ModelName, parseModelName, sameName } from '../../protocols/model-name.ts'
 import type { HeldModel } from '../../protocols/report.ts'
+import { hasBlob, writeBlob } from './blobs.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { copyManifest, removeModel } from './change.ts'
+import { collectUnnamed, digestsOf, isOwn, removeFreed } from './collect.ts'
+import { createModel } from './create.ts'
 import { GgufMemory } from './gguf.ts'
-import { importGguf } from './import.ts'
+import { type InTurn, importGguf } from './import.ts'
 import { blobPath, createFolders, type Layout, layoutAt, manifestPath } from './layout.ts'
 import { type Config, layersOf, type Manifest, readConfig, readManifest } from './manifest.ts'
 import { readMessages, readParameters, readTexts, showModel } from './show.ts'
@@ -29,20 +32,27 @@ export interface StoreProblem {
   readonly message: string
 }
 
-export interface Catalog extends ModelCatalog {
+export interface Catalog extends ModelCatalog, ModelMaker {
   /** What the last `list` left out. */
   problems(): readonly StoreProblem[]
+}
+
+export interface CatalogOptions {
+  /** Inside this data folder the models folder is the node's own, and what no model names in it goes; default: it stays. */
+  readonly data?: string
 }
 
 /**
  * Opens a models folder, an Ollama's own included, and creates what is missing of it. Removes what imports by killed
  * processes left. Throws a StoreError when the folder cannot be created or read.
  */
-export async function openCatalog(folder: string): Promise<Catalog> {
+export async function openCatalog(folder: string, { data }: CatalogOptions = {}): Promise<Catalog> {
   const layout = layoutAt(folder)
   await createFolders(layout)
   await removeAbandoned(layout.blobs)
-  return new FolderCatalog(layout)
+  const own = data !== undefined && (await isOwn(layout.root, data))
+  if (own) await collectUnnamed(layout, Date.now())
+  return new FolderCatalog(layout, own)
 }
 
 interface Remembered {
@@ -63,10 +73,12 @@ class FolderCatalog implements Catalog {
   /** By manifest path; an entry holds as long as the manifest's stamp does. */
   #remembered: ReadonlyMap<string, Remembered> = new Map()
   #problems: readonly StoreProblem[] = []
-  #removing: Promise<unknown> = Promise.resolve()
+  readonly #own: boolean
+  #changing: Promise<unknown> = Promise.resolve()
 
-  constructor(layout: Layout) {
+  constructor(layout: Layout, own: boolean) {
     this.#layout = layout
+    this.#own = own
   }
 
   problems(): readonly StoreProblem[] {
@@ -124,22 +136,61 @@ class FolderCatalog implements Catalog {
     onProgress?: (bytes: number) => void,
   ): Promise<HeldModel> {
     const target = await this.#spelling(name)
-    await importGguf(this.#layout, target, source, onProgress)
+    await importGguf(this.#layout, target, source, (change) => this.#replace(target, change), onProgress)
     return heldModel(await this.#read(target, new Map()))
   }
 
+  hasBlob(digest: string): Promise<boolean> {
+    return hasBlob(this.#layout, digest)
+  }
+
+  writeBlob(digest: string, source: AsyncIterable<Uint8Array>, sizeBytes: number | undefined): Promise<void> {
+    return writeBlob(this.#layout, digest, source, sizeBytes)
+  }
+
+  async create(request: NewModel, onStatus: (status: string) => void): Promise<void> {
+    const name = await this.#spelling(request.name)
+    const find = (from: string) => this.#base(from)
+    const inTurn: InTurn = (change) => this.#replace(name, change)
+    await createModel({ layout: this.#layout, name, request, find, inTurn, onStatus })
+  }
+
+  /** The model that another one begins with. Throws a StoreError when it is not here or cannot be used. */
+  async #base(from: string): Promise<StoredModel> {
+    const known = await this.#known(from)
+    if (known === undefined) throw new StoreError('absent', `model '${displayName(parsed(from))}' not found`)
+    return this.#read(known, new Map())
+  }
+
   async copy(source: string, destination: string): Promise<boolean> {
-    const known = await this.#known(source)
-    if (known === undefined) return false
-    await copyManifest(this.#layout, known, await this.#spelling(destination))
-    return true
+    const target = await this.#spelling(destination)
+    return this.#replace(target, async () => {
+      const known = await this.#known(source)
+      if (known !== undefined) await copyManifest(this.#layout, known, target)
+      return known !== undefined
+    })
   }
 
   remove(name: string): Promise<boolean> {
-    // One after another: each must see what the one before it left, or both would keep what neither needs.
-    const removing = this.#removing.then(() => this.#remove(name))
-    this.#removing = removing.catch(() => undefined)
-    return removing
+    return this.#inTurn(() => this.#remove(name))
+  }
+
+  /** One change after another: each must see what the one before it left, or two would keep or take what they must not. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const changing = this.#changing.then(change)
+    this.#changing = changing.catch(() => undefined)
+    return changing
+  }
+
+  /** Changes what a name means. In a folder of our own, what only its last version needed goes with it. */
+  #replace<T>(name: ModelName, change: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      const before = this.#own ? await digestsOf(this.#layout, name).catch(() => new Set<string>()) : new Set<string>()
+      const changed = await change()
+      // The change is made, whatever becomes of this: what stays now goes when the folder is next opened.
+      if (before.size > 0) await removeFreed(this.#layout, before, await this.#names()).catch(() => undefined)
+      return changed
+    })
   }
 
   async #remove(name: string): Promise<boolean> {

@@ -2,9 +2,9 @@
 import { mkdir, readFile, rmdir, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { displayName, type ModelName } from '../../protocols/model-name.ts'
-import { blobPath, type Layout, manifestPath } from './layout.ts'
-import { readManifest } from './manifest.ts'
-import { StagedFile } from './staged-file.ts'
+import { stageBytes } from './blobs.ts'
+import { digestsOf, removeFreed } from './collect.ts'
+import { type Layout, manifestPath } from './layout.ts'
 import { fileError, systemCode } from './store-error.ts'
 
 /** Writes the manifest of one name under another as well, replacing what that name meant. Throws a StoreError. */
@@ -13,9 +13,7 @@ export async function copyManifest(layout: Layout, source: ModelName, target: Mo
   try {
     const bytes = await readFile(manifestPath(layout, source))
     await mkdir(dirname(path), { recursive: true })
-    await using staged = await StagedFile.create(layout.blobs)
-    await staged.write(bytes)
-    await staged.seal()
+    await using staged = await stageBytes(layout, bytes)
     await staged.moveTo(path)
   } catch (error) {
     throw fileError(`Copying ${displayName(source)} to`, path, error)
@@ -33,19 +31,10 @@ export async function removeModel(layout: Layout, name: ModelName, others: reado
   try {
     await unlink(path)
     await removeEmptyFolders(layout, dirname(path))
-    if (freed.size === 0) return
-    const needed = await Promise.all(others.map((other) => digestsOf(layout, other))).catch(() => undefined)
-    if (needed === undefined) return
-    for (const digests of needed) for (const digest of digests) freed.delete(digest)
-    for (const digest of freed) await unlinkIfThere(blobPath(layout, digest))
+    await removeFreed(layout, freed, others)
   } catch (error) {
     throw fileError(`Removing ${displayName(name)} from`, layout.root, error)
   }
-}
-
-async function digestsOf(layout: Layout, name: ModelName): Promise<Set<string>> {
-  const { manifest } = await readManifest(manifestPath(layout, name))
-  return new Set([manifest.config, ...manifest.layers].map(({ digest }) => digest))
 }
 
 /** The folders of a model, a namespace and a host that hold nothing any more. */
@@ -58,10 +47,4 @@ async function removeEmptyFolders(layout: Layout, from: string): Promise<void> {
       throw error
     }
   }
-}
-
-async function unlinkIfThere(path: string): Promise<void> {
-  await unlink(path).catch((error) => {
-    if (systemCode(error) !== 'ENOENT') throw error
-  })
 }

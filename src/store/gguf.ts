@@ -61,10 +61,7 @@ export class GgufMemory {
 export async function readGgufFacts(path: string): Promise<GgufFacts> {
   const header = await readHeader(path, 'none')
   const { values } = header
-  const architecture = textOf(values['general.architecture'])
-  if (architecture === undefined) {
-    throw new StoreError('unsupported', `${path} names no architecture: it is not a model. Import the model's GGUF.`)
-  }
+  const architecture = architectureOf(path, values)
   refuseOtherKinds(path, architecture, values)
   const parameterCount = countParameters(header.tensors)
   const template = textOf(values['tokenizer.chat_template'])
@@ -123,18 +120,51 @@ function countParameters(tensors: readonly Tensor[]): number {
 
 type Values = GgufHeader['values']
 
+/** What a file is for; parts of a split model are models. */
+export interface GgufKind {
+  readonly kind: 'model' | 'projector' | 'adapter'
+  readonly architecture: string
+  /** Of how many a split model is made; 1 for a whole one. */
+  readonly parts: number
+}
+
+/** Throws the StoreErrors of `readGgufFacts`, except that adapters, projectors and parts are known. */
+export async function readGgufKind(path: string): Promise<GgufKind> {
+  const { values } = await readHeader(path, 'none')
+  const architecture = architectureOf(path, values)
+  const kind = kindOf(architecture, values)
+  if (kind === undefined) throw notModel(path, values)
+  return { kind, architecture, parts: Math.max(1, countOf(values['split.count'])) }
+}
+
+function architectureOf(path: string, values: Values): string {
+  const architecture = textOf(values['general.architecture'])
+  if (architecture !== undefined) return architecture
+  throw new StoreError('unsupported', `${path} names no architecture: it is not a model. Import the model's GGUF.`)
+}
+
+/** Undefined for a kind that this release does not know. */
+function kindOf(architecture: string, values: Values): GgufKind['kind'] | undefined {
+  const type = textOf(values['general.type']) ?? 'model'
+  if (type === 'adapter') return 'adapter'
+  if (type === 'mmproj' || type === 'projector' || architecture === 'clip') return 'projector'
+  return type === 'model' ? 'model' : undefined
+}
+
+function notModel(path: string, values: Values): StoreError {
+  const type = textOf(values['general.type']) ?? 'model'
+  const what = type === 'model' ? 'a projector' : `of type ${type}`
+  return new StoreError('unsupported', `${path} is ${what}, not a model. Import the GGUF of the model itself.`)
+}
+
 /** Adapters, projectors and parts of a split model load nowhere by themselves. */
 function refuseOtherKinds(path: string, architecture: string, values: Values): void {
-  const kind = textOf(values['general.type']) ?? 'model'
-  if (kind !== 'model' || architecture === 'clip') {
-    const what = kind === 'model' ? 'a projector' : `of type ${kind}`
-    throw new StoreError('unsupported', `${path} is ${what}, not a model. Import the GGUF of the model itself.`)
-  }
+  if (kindOf(architecture, values) !== 'model') throw notModel(path, values)
   const parts = countOf(values['split.count'])
   if (parts > 1) {
     throw new StoreError(
       'unsupported',
-      `${path} is one of ${parts} parts of a split model. Merge them with llama-gguf-split --merge and import the result.`,
+      `${path} is one of ${parts} parts of a split model. Create the model from all of them, or merge them with llama-gguf-split --merge and import the result.`,
     )
   }
 }

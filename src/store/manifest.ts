@@ -39,6 +39,8 @@ const Config = Type.Object({
   renderer: Type.Optional(Type.String()),
   parser: Type.Optional(Type.String()),
   requires: Type.Optional(Type.String()),
+  context_length: Type.Optional(Type.Integer({ minimum: 0 })),
+  embedding_length: Type.Optional(Type.Integer({ minimum: 0 })),
 })
 export type Config = Static<typeof Config>
 
@@ -48,7 +50,7 @@ const configCheck = Compile(Config)
 /** What an Ollama layer holds, by the last word of its media type. */
 export type LayerKind = 'model' | 'projector' | 'adapter' | 'template' | 'system' | 'params' | 'messages' | 'license'
 
-export function layersOf(manifest: Manifest, kind: LayerKind): readonly Layer[] {
+export function layersOf(manifest: { readonly layers: readonly Layer[] }, kind: LayerKind): readonly Layer[] {
   return manifest.layers.filter((layer) => layer.mediaType === layerTypePrefix + kind)
 }
 
@@ -77,30 +79,38 @@ export async function readText(path: string): Promise<string> {
   return (await readBounded(path)).toString('utf8')
 }
 
-/** The config of an imported GGUF: what Ollama keeps of it, and nothing that depends on the host. */
-export function configBytes(facts: GgufFacts): Buffer {
-  return Buffer.from(
-    JSON.stringify({
-      model_format: 'gguf',
-      model_family: facts.architecture,
-      model_families: [facts.architecture],
-      model_type: facts.parameterSize,
-      file_type: facts.quantization,
-      ...(facts.contextLength > 0 ? { context_length: facts.contextLength } : {}),
-      ...(facts.embeddingLength > 0 ? { embedding_length: facts.embeddingLength } : {}),
-      architecture: 'amd64',
-      os: 'linux',
-    }),
-  )
+/** The config of a model that is one GGUF: what Ollama keeps of it, and nothing that depends on the host. */
+export function ggufConfig(facts: GgufFacts): Config {
+  return {
+    model_format: 'gguf',
+    model_family: facts.architecture,
+    model_families: [facts.architecture],
+    model_type: facts.parameterSize,
+    file_type: facts.quantization,
+    ...(facts.contextLength > 0 ? { context_length: facts.contextLength } : {}),
+    ...(facts.embeddingLength > 0 ? { embedding_length: facts.embeddingLength } : {}),
+  }
 }
 
-/** The manifest of an imported GGUF, byte by byte as Ollama's encoder would write it. */
-export function manifestBytes(config: Buffer, model: { hex: string; sizeBytes: number }): Buffer {
+/** A config in the order of Ollama's encoder, so that the same one has the same bytes everywhere. */
+export function configBytes(config: Config): Buffer {
+  const { model_format, model_family, model_families, model_type, file_type, renderer, parser, requires } = config
+  const { context_length, embedding_length } = config
+  const head = { model_format, model_family, model_families, model_type, file_type, renderer, parser, requires }
+  return Buffer.from(JSON.stringify({ ...head, context_length, embedding_length, architecture: 'amd64', os: 'linux' }))
+}
+
+export function layerOf(kind: LayerKind, digest: string, size: number): Layer {
+  return { mediaType: layerTypePrefix + kind, digest, size }
+}
+
+/** A manifest, byte by byte as Ollama's encoder would write it. */
+export function manifestBytes(config: Buffer, layers: readonly Layer[]): Buffer {
   const manifest = {
     schemaVersion: 2,
     mediaType: manifestType,
     config: { mediaType: configType, digest: `sha256:${sha256Hex(config)}`, size: config.length },
-    layers: [{ mediaType: `${layerTypePrefix}model`, digest: `sha256:${model.hex}`, size: model.sizeBytes }],
+    layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
   }
   return Buffer.from(`${JSON.stringify(manifest)}\n`)
 }

@@ -4,6 +4,8 @@ export type StoreErrorCode =
   | 'invalid-name' // the text is not a model name
   | 'not-gguf' // the bytes do not start as a GGUF file does
   | 'corrupt' // the file is damaged, cut short or not what its name says
+  | 'mismatch' // the bytes are not those that their digest names
+  | 'absent' // a blob or a model that was named is not here
   | 'unsupported' // a sound file of a kind that this release cannot use
   | 'no-space' // the disk is full
   | 'unwritable' // the folder or file cannot be created, read or written
@@ -45,4 +47,10 @@ export function fileError(action: string, path: string, error: unknown): StoreEr
   }
   const next = code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? ' Check who owns the folder.' : ''
   return new StoreError('unwritable', `${action} ${path} failed: ${causeText(error)}.${next}`, { cause: error })
+}
+
+/** An error about a file whose path says nothing to whoever gave it: it names what was given instead. */
+export function renamed(error: unknown, path: string, given: string): unknown {
+  if (!(error instanceof StoreError)) return error
+  return new StoreError(error.code, error.message.replaceAll(path, given), { cause: error })
 }

@@ -7,8 +7,7 @@ const laterRelease = 'making and moving models, and the APIs of others, are not 
 export const known: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     [
-      ...['create', 'pull', 'push'].map((name) => `POST /api/${name} is a route that GET is not`),
-      'a digest that is none is 400',
+      ...['pull', 'push'].map((name) => `POST /api/${name} is a route that GET is not`),
       ...['chat/completions', 'completions', 'embeddings', 'responses', 'messages'].map(
         (name) => `POST /v1/${name} is a route`,
       ),

@@ -1,4 +1,5 @@
 /** The cluster's side of the seam, in this process: answers are scripted, streams are the real channel. */
+import type { ModelMaker } from '../../actors/model-catalog.ts'
 import type { InferFrame, InferResult, InferStream } from '../../protocols/infer.ts'
 import type { HeldModel } from '../../protocols/report.ts'
 import { ApiError } from '../../src/http/errors.ts'
@@ -78,6 +79,7 @@ export class FakeCluster implements ApiServices {
   heldModels: readonly HeldModel[] = [held]
   loadedModels: readonly LoadedRow[] = [loaded]
   operations: OperationsServices = refusingOperations
+  maker: ModelMaker = refusingMaker
 
   async submit(request: NewRequest, signal: AbortSignal): Promise<InferStream> {
     this.requests.push(request)
@@ -130,6 +132,8 @@ export class FakeCluster implements ApiServices {
 }
 
 const notScripted = () => Promise.reject(new ApiError('not-found', 'not scripted'))
+
+const refusingMaker: ModelMaker = { hasBlob: notScripted, writeBlob: notScripted, create: notScripted }
 
 const refusingOperations: OperationsServices = {
   token: 'secret',

@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
-export async function startChild(script: string, folder: string): Promise<ChildProcess> {
+export async function startChild(script: string, ...words: string[]): Promise<ChildProcess> {
   const path = fileURLToPath(new URL(script, import.meta.url))
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', path, folder], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', path, ...words], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   onTestFinished(() => {

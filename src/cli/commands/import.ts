@@ -86,7 +86,7 @@ async function importIntoFolder(
   const config = loadConfig({ flags, env: terminal.env, readFile: (path) => readFileSync(path, 'utf8') })
   const folder = await openDataFolder(config.data)
   try {
-    const catalog = await openCatalog(config.models)
+    const catalog = await openCatalog(config.models, { data: config.data })
     const held = await catalog.importGguf(name, createReadStream(file), onProgress)
     return { name: held.name, digest: held.digest, size: held.sizeBytes }
   } finally {

@@ -1,14 +1,14 @@
 /** The models of an Ollama behind this node, as the node's own: what is changed here is changed there. */
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { ModelCatalog, ModelFile } from '../../../actors/model-catalog.ts'
+import type { ModelCatalog, ModelFile, ModelMaker } from '../../../actors/model-catalog.ts'
 import type { HeldModel } from '../../../protocols/report.ts'
 import { type OllamaClient, OllamaError } from './client.ts'
 import { tagsOf } from './tags.ts'
 
 const showCheck = Compile(Type.Record(Type.String(), Type.Unknown()))
 
-export class OllamaCatalog implements ModelCatalog {
+export class OllamaCatalog implements ModelCatalog, ModelMaker {
   readonly #client: OllamaClient
 
   constructor(client: OllamaClient) {
@@ -44,12 +44,24 @@ export class OllamaCatalog implements ModelCatalog {
   }
 
   importGguf(name: string): Promise<HeldModel> {
-    return Promise.reject(
-      new OllamaError(
-        400,
-        `the models of this node are those of the Ollama at ${this.#client.url}: create ${name} there, with "ollama create"`,
-      ),
-    )
+    return Promise.reject(this.#elsewhere(`create ${name} there`))
+  }
+
+  hasBlob(): Promise<boolean> {
+    return Promise.reject(this.#elsewhere('send the file there'))
+  }
+
+  writeBlob(): Promise<void> {
+    return Promise.reject(this.#elsewhere('send the file there'))
+  }
+
+  create({ name }: { readonly name: string }): Promise<void> {
+    return Promise.reject(this.#elsewhere(`create ${name} there`))
+  }
+
+  #elsewhere(todo: string): OllamaError {
+    const where = `the models of this node are those of the Ollama at ${this.#client.url}`
+    return new OllamaError(400, `${where}: ${todo}, with "ollama create"`)
   }
 
   /** What that Ollama cannot use, it does not list. */

@@ -1,0 +1,90 @@
+/** `/api/create`: a model made of another one or of uploaded files, told step by step. */
+import type { FastifyInstance } from 'fastify'
+import { type Static, Type } from 'typebox'
+import type { NewModel } from '../../actors/model-catalog.ts'
+import { maxMessages } from '../../protocols/infer-request.ts'
+import { parseModelName } from '../../protocols/model-name.ts'
+import { ApiError } from './errors.ts'
+import { fieldReader } from './fields.ts'
+import { MessageFields } from './messages.ts'
+import type { ApiServices } from './services.ts'
+import { answerSteps } from './status-lines.ts'
+
+const text = Type.Optional(Type.String())
+const digests = Type.Optional(Type.Record(Type.String(), Type.String()))
+
+const CreateRequest = Type.Object({
+  ...{ model: text, name: text, from: text, files: digests, adapters: digests },
+  ...{ template: text, system: text, renderer: text, parser: text, requires: text },
+  license: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+  parameters: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  messages: Type.Optional(Type.Array(MessageFields, { maxItems: maxMessages })),
+  ...{ quantize: text, quantization: text },
+  ...{ draft_files: digests, draft_quantize: text, remote_host: text },
+  stream: Type.Optional(Type.Boolean()),
+})
+type CreateRequest = Static<typeof CreateRequest>
+
+const readCreate = fieldReader(CreateRequest)
+
+export function createRoute(app: FastifyInstance, services: ApiServices): void {
+  app.post('/api/create', async (request, reply) => {
+    const fields = readCreate(request.body)
+    return answerSteps(reply, fields.stream !== false, (tell) =>
+      services.maker.create(newModel(fields), (status) => tell({ status })),
+    )
+  })
+}
+
+/** Throws an ApiError for what can be told from the request alone, so that it has a status. */
+function newModel(fields: CreateRequest): NewModel {
+  const name = fields.model || fields.name || ''
+  const { from, files = {}, adapters = {}, license = [], parameters = {}, messages = [] } = fields
+  if (parseModelName(name) === undefined) throw new ApiError('model-name-invalid')
+  refuseOthers(fields)
+  for (const file of [...Object.keys(files), ...Object.keys(adapters)]) checkFileName(file)
+  if (!from && fields.files === undefined) throw new ApiError('bad-field', "neither 'from' or 'files' was specified")
+  if (from && parseModelName(from) === undefined) throw new ApiError('model-name-invalid')
+  const texts = {
+    ...{ from, template: fields.template, system: fields.system, renderer: fields.renderer, parser: fields.parser },
+    ...{ requires: fields.requires, quantize: fields.quantize || fields.quantization },
+  }
+  return {
+    name,
+    ...given(texts),
+    ...{ files, adapters, parameters },
+    licenses: [license].flat(),
+    messages: messages.map(messageOf),
+  }
+}
+
+/** What a text says that is not there or empty: nothing. */
+function given<Name extends string>(texts: Readonly<Record<Name, string | undefined>>): Partial<Record<Name, string>> {
+  return Object.fromEntries(Object.entries(texts).filter(([, value]) => value)) as Partial<Record<Name, string>>
+}
+
+function refuseOthers({ draft_files, draft_quantize, remote_host }: CreateRequest): void {
+  if (remote_host) throw new ApiError('cloud-disabled')
+  if (draft_quantize || Object.keys(draft_files ?? {}).length > 0) {
+    throw new ApiError('not-supported', 'models with a draft model are not supported: leave out draft_files')
+  }
+}
+
+/** As Go's `fs.ValidPath`: no root, no empty part, no way upwards. Nothing is ever opened by it. */
+function checkFileName(file: string): void {
+  const isClean = file.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
+  if (!isClean) throw new ApiError('bad-field', 'file path must be relative')
+}
+
+/** What a conversation begins with is what somebody said: nothing else of a message is kept. */
+function messageOf(message: Static<typeof MessageFields>): NewModel['messages'][number] {
+  const { role = '', content = '', images = [], tool_calls = [] } = message
+  if (images.length > 0 || tool_calls.length > 0) {
+    throw new ApiError(
+      'not-supported',
+      'the messages of a model have a role and a content, no images and no tool calls',
+    )
+  }
+  if (role === '') throw new ApiError('bad-field', 'a message has no role: give system, user or assistant')
+  return { role: role.toLowerCase(), content }
+}

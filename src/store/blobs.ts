@@ -1,0 +1,134 @@
+/** Blobs: files under the digest of their bytes. None is ever there in part: each is staged, synced, then renamed. */
+import { createHash } from 'node:crypto'
+import { stat, statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { blobPath, type Layout } from './layout.ts'
+import { StagedFile } from './staged-file.ts'
+import { causeText, fileError, StoreError, systemCode } from './store-error.ts'
+
+/** Bytes that stay free on the disk whatever is uploaded: the manifests, journals and logs of the host need some. */
+const reservedBytes = 64 * 1024 * 1024
+
+/** What is being copied, in the words of its errors. */
+export interface Copying {
+  /** `Importing tiny`, for a write that fails. */
+  readonly doing: string
+  /** `import of tiny`: was interrupted. */
+  readonly what: string
+  /** What to do then. */
+  readonly again: string
+}
+
+/** Whether the blob of a digest is there. Throws a StoreError for a text that is no digest. */
+export async function hasBlob(layout: Layout, digest: string): Promise<boolean> {
+  return (await blobSize(layout, digest)) !== undefined
+}
+
+/** Its bytes; undefined when it is not there. */
+export async function blobSize(layout: Layout, digest: string): Promise<number | undefined> {
+  const path = blobPath(layout, digest)
+  try {
+    const status = await stat(path)
+    return status.isFile() ? status.size : undefined
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw fileError('Reading', path, error)
+  }
+}
+
+/**
+ * Writes a blob that must have this digest; `sizeBytes` is how many bytes are announced, for the disk to be asked
+ * first. Throws a StoreError (`mismatch`, `no-space`, `interrupted`, `unwritable`) and then leaves nothing.
+ */
+export async function writeBlob(
+  layout: Layout,
+  digest: string,
+  source: AsyncIterable<Uint8Array>,
+  sizeBytes: number | undefined,
+): Promise<void> {
+  blobPath(layout, digest) // Throws for what is no digest, before anything is written.
+  await checkSpace(layout.blobs, sizeBytes ?? 0)
+  await using staged = await StagedFile.create(layout.blobs)
+  const hex = await fill(staged, source, {
+    doing: `Keeping ${digest}`,
+    what: `upload of ${digest}`,
+    again: 'send it again',
+  })
+  if (`sha256:${hex}` !== digest) {
+    throw new StoreError('mismatch', `digest mismatch, expected "${digest}", got "sha256:${hex}"`)
+  }
+  await keep(layout, staged, hex)
+}
+
+/** Copies the source into the staged file and seals it; the SHA-256 in hex. The next chunk is taken when the last is written. */
+export async function fill(
+  staged: StagedFile,
+  source: AsyncIterable<Uint8Array>,
+  copying: Copying,
+  onProgress?: (bytes: number) => void,
+): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of interruptible(source, copying)) {
+    await written(staged, copying, () => staged.write(chunk, (slice) => hash.update(slice)))
+    onProgress?.(staged.sizeBytes)
+  }
+  await written(staged, copying, () => staged.seal())
+  return hash.digest('hex')
+}
+
+/** A sealed staged file of a few bytes. */
+export async function stageBytes(layout: Layout, bytes: Buffer): Promise<StagedFile> {
+  const staged = await StagedFile.create(layout.blobs)
+  try {
+    await staged.write(bytes)
+    await staged.seal()
+    return staged
+  } catch (error) {
+    await staged[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/**
+ * Names a sealed file by its digest. One that is there with the same size is the same; another size is a damaged one.
+ * True: it was not there.
+ */
+export async function keep(layout: Layout, staged: StagedFile, hex: string): Promise<boolean> {
+  const path = blobPath(layout, `sha256:${hex}`)
+  const present = await stat(path).catch(() => undefined)
+  if (present?.size === staged.sizeBytes) return false
+  await staged.moveTo(path)
+  return true
+}
+
+/** Throws a StoreError `no-space` when the disk of a folder cannot take so many bytes. */
+export async function checkSpace(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder).catch((error) => {
+    throw fileError('Asking for the free space of', folder, error)
+  })
+  const freeBytes = bavail * bsize
+  if (bytes + reservedBytes <= freeBytes) return
+  throw new StoreError(
+    'no-space',
+    `${bytes} bytes do not fit on the disk of ${folder}, which has ${freeBytes} free and keeps ${reservedBytes} of them. Free some space, or choose another folder with --models.`,
+  )
+}
+
+/** The source, with its failures told apart from those of our own disk. */
+async function* interruptible(source: AsyncIterable<Uint8Array>, copying: Copying): AsyncIterable<Uint8Array> {
+  try {
+    yield* source
+  } catch (error) {
+    if (error instanceof StoreError) throw error
+    const why = `The ${copying.what} was interrupted: ${causeText(error)}`
+    throw new StoreError('interrupted', `${why}. Nothing was kept; ${copying.again}.`, { cause: error })
+  }
+}
+
+async function written(staged: StagedFile, { doing }: Copying, write: () => Promise<void>): Promise<void> {
+  try {
+    await write()
+  } catch (error) {
+    throw fileError(`${doing} (${staged.sizeBytes} bytes so far) into`, dirname(staged.path), error)
+  }
+}

@@ -1,0 +1,186 @@
+/** Makes a model of another one or of uploaded files: blobs first, the manifest last and in one step. */
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { NewModel } from '../../actors/model-catalog.ts'
+import { displayName, type ModelName } from '../../protocols/model-name.ts'
+import { GoTemplate } from '../prompt/go-template/go-template.ts'
+import { blobSize, keep, stageBytes } from './blobs.ts'
+import { adapterOf, partsOfFiles } from './create-files.ts'
+import type { InTurn } from './import.ts'
+import { blobPath, createFolders, type Layout, manifestPath } from './layout.ts'
+import {
+  type Config,
+  configBytes,
+  type Layer,
+  type LayerKind,
+  layerOf,
+  layersOf,
+  type Manifest,
+  manifestBytes,
+  sha256Hex,
+} from './manifest.ts'
+import { readParameters } from './show.ts'
+import type { StagedFile } from './staged-file.ts'
+import { causeText, fileError, StoreError } from './store-error.ts'
+
+/** A layer of a model in the making. Without bytes or a file of its own, its blob must be there. */
+export interface DraftLayer extends Layer {
+  readonly bytes?: Buffer
+  readonly staged?: StagedFile
+}
+
+/** What a model begins with. */
+export interface Parts {
+  readonly layers: readonly DraftLayer[]
+  readonly config: Config
+}
+
+/** A model that another one begins with. */
+export interface Base {
+  readonly manifest: Manifest
+  readonly config: Config
+}
+
+export interface Creation {
+  readonly layout: Layout
+  /** In the spelling that it will have. */
+  readonly name: ModelName
+  readonly request: NewModel
+  /** Finds what `from` means. Throws a StoreError when it is not here. */
+  readonly find: (from: string) => Promise<Base>
+  /** Runs the last part, in which names change. */
+  readonly inTurn: InTurn
+  /** Hears Ollama's words for each step. */
+  readonly onStatus: (status: string) => void
+}
+
+/** Throws a StoreError and then leaves no manifest; files that were staged go with it. */
+export async function createModel(creation: Creation): Promise<void> {
+  const { layout, request } = creation
+  checkTemplate(request.template)
+  await createFolders(layout)
+  // Whatever was staged and not moved goes, however this ends.
+  await using stagedFiles = new AsyncDisposableStack()
+  const base = request.from === undefined ? undefined : await creation.find(request.from)
+  const start =
+    base === undefined
+      ? await partsOfFiles(creation, stagedFiles)
+      : { layers: base.manifest.layers, config: base.config }
+  checkQuantization(request.quantize, start.config.file_type)
+  const { layers, config } = await withAdapter(creation, start)
+  const parameters = base === undefined ? {} : await readParameters(base.manifest, (digest) => blobPath(layout, digest))
+  const complete = withTexts(layers, request, { ...parameters, ...request.parameters })
+  const { renderer = config.renderer, parser = config.parser, requires = config.requires } = request
+  const own = { renderer, parser, requires }
+  await commit(creation, complete, configBytes({ ...config, ...(definedOf(own) as Partial<Config>) }))
+}
+
+async function withAdapter(creation: Creation, { layers, config }: Parts): Promise<Parts> {
+  const adapter = await adapterOf(creation)
+  if (adapter === undefined) return { layers, config }
+  return { layers: [...without(layers, 'adapter'), adapter], config }
+}
+
+/** The request's texts over those that the layers have; licences are added. */
+function withTexts(
+  layers: readonly DraftLayer[],
+  { template, system, licenses, messages }: NewModel,
+  parameters: Readonly<Record<string, unknown>>,
+): readonly DraftLayer[] {
+  let texts = layers
+  if (template) texts = replaced(texts, 'template', template)
+  if (system) texts = replaced(texts, 'system', system)
+  texts = [...texts, ...licenses.filter((text) => text !== '').map((text) => textLayer('license', text))]
+  if (Object.keys(parameters).length > 0) texts = replaced(texts, 'params', goJson(inOrder(parameters)))
+  return messages.length > 0 ? replaced(texts, 'messages', goJson(messages)) : texts
+}
+
+function replaced(layers: readonly DraftLayer[], kind: LayerKind, text: string): readonly DraftLayer[] {
+  return [...without(layers, kind), textLayer(kind, text)]
+}
+
+function without(layers: readonly DraftLayer[], kind: LayerKind): readonly DraftLayer[] {
+  const gone = new Set<Layer>(layersOf({ layers }, kind))
+  return layers.filter((layer) => !gone.has(layer))
+}
+
+function textLayer(kind: LayerKind, text: string): DraftLayer {
+  const bytes = Buffer.from(text)
+  return { ...layerOf(kind, `sha256:${sha256Hex(bytes)}`, bytes.length), bytes }
+}
+
+/** As Go writes a map: by its keys, so that the same options have the same bytes. */
+function inOrder(parameters: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const keys = Object.keys(parameters).sort()
+  return Object.fromEntries(keys.map((key) => [key, parameters[key]]))
+}
+
+const goJson = (value: unknown): string => `${JSON.stringify(value)}\n`
+
+/** Without what is undefined: a base's own is then kept. */
+function definedOf(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== ''))
+}
+
+function checkTemplate(template: string | undefined): void {
+  if (!template) return
+  try {
+    new GoTemplate(template)
+  } catch (error) {
+    throw new StoreError('unsupported', `template error: ${causeText(error)}`, { cause: error })
+  }
+}
+
+const quantizable = ['F16', 'BF16', 'F32']
+const quantizations = ['F32', 'F16', 'BF16', 'Q4_K_S', 'Q4_K_M', 'Q8_0']
+
+/** A file that is kept so already needs nothing; no engine of this release can make another of it. */
+function checkQuantization(wanted: string | undefined, present = 'unknown'): void {
+  if (!wanted) return
+  const type = wanted.toUpperCase() === 'Q4_K' ? 'Q4_K_M' : wanted.toUpperCase()
+  if (!quantizations.includes(type)) {
+    const words = 'supported types are F32, F16, Q4_K_S, Q4_K_M, Q8_0'
+    throw new StoreError('unsupported', `unsupported quantization type ${type} - ${words}`)
+  }
+  if (!quantizable.includes(present)) {
+    throw new StoreError('unsupported', 'quantization is only supported for F16, BF16 and F32 models')
+  }
+  if (type === present) return
+  throw new StoreError(
+    'unsupported',
+    `this node cannot quantize: make the ${type} file with llama-quantize and create the model from that`,
+  )
+}
+
+async function commit(creation: Creation, layers: readonly DraftLayer[], config: Buffer): Promise<void> {
+  const { layout, name, inTurn, onStatus } = creation
+  const target = manifestPath(layout, name)
+  try {
+    await using stagedManifest = await stageBytes(layout, manifestBytes(config, layers))
+    await inTurn(async () => {
+      for (const layer of layers) {
+        const isNew = await settle(layout, layer)
+        onStatus(`${isNew ? 'creating new' : 'using existing'} layer ${layer.digest}`)
+      }
+      await settle(layout, { digest: `sha256:${sha256Hex(config)}`, size: config.length, bytes: config })
+      onStatus('writing manifest')
+      await mkdir(dirname(target), { recursive: true })
+      await stagedManifest.moveTo(target)
+    })
+  } catch (error) {
+    throw fileError(`Creating ${displayName(name)} in`, layout.root, error)
+  }
+}
+
+/** The layer's blob is on the disk. True: it was not there before. */
+async function settle(layout: Layout, layer: Omit<DraftLayer, 'mediaType'>): Promise<boolean> {
+  const { digest, size, bytes, staged } = layer
+  const hex = digest.slice('sha256:'.length)
+  if (staged !== undefined) return keep(layout, staged, hex)
+  if ((await blobSize(layout, digest)) === size) return false
+  if (bytes === undefined) {
+    throw new StoreError('absent', `${blobPath(layout, digest)} is missing or damaged. Pull or create its model again.`)
+  }
+  await using file = await stageBytes(layout, bytes)
+  return await keep(layout, file, hex)
+}

@@ -5,13 +5,19 @@ import { ApiError } from './errors.ts'
 import type { ApiServices } from './services.ts'
 import { announcedBytes, dropRest, uploadOf } from './upload.ts'
 
+const aboutUpload = { summary: 'Takes a file, which is the body, under the digest that it must have.' }
+
 export function blobRoutes(app: FastifyInstance, services: ApiServices): void {
-  app.head('/api/blobs/:digest', async (request, reply) => {
-    const digest = digestOf(request)
-    if (await services.maker.hasBlob(digest)) return reply.code(200).send()
-    throw new ApiError('not-found', `blob ${JSON.stringify(digest)} not found`)
-  })
-  app.post('/api/blobs/:digest', { config: { rawBody: true } }, async (request, reply) => {
+  app.head(
+    '/api/blobs/:digest',
+    { config: { about: { summary: 'Whether a file is here.' } } },
+    async (request, reply) => {
+      const digest = digestOf(request)
+      if (await services.maker.hasBlob(digest)) return reply.code(200).send()
+      throw new ApiError('not-found', `blob ${JSON.stringify(digest)} not found`)
+    },
+  )
+  app.post('/api/blobs/:digest', { config: { rawBody: true, about: aboutUpload } }, async (request, reply) => {
     try {
       const digest = digestOf(request)
       if (await services.maker.hasBlob(digest)) return reply.code(200).send()

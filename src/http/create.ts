@@ -7,6 +7,7 @@ import { parseModelName } from '../../protocols/model-name.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { MessageFields } from './messages.ts'
+import type { RouteAbout } from './openapi.ts'
 import type { ApiServices } from './services.ts'
 import { answerSteps } from './status-lines.ts'
 
@@ -27,8 +28,14 @@ type CreateRequest = Static<typeof CreateRequest>
 
 const readCreate = fieldReader(CreateRequest)
 
+const about: RouteAbout = {
+  summary: 'Makes a model of another one or of uploaded files, on this node.',
+  body: readCreate.schema,
+  streams: 'application/x-ndjson',
+}
+
 export function createRoute(app: FastifyInstance, services: ApiServices): void {
-  app.post('/api/create', async (request, reply) => {
+  app.post('/api/create', { config: { about } }, async (request, reply) => {
     const fields = readCreate(request.body)
     return answerSteps(reply, fields.stream !== false, (tell) =>
       services.maker.create(newModel(fields), (status) => tell({ status })),

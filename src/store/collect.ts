@@ -7,7 +7,7 @@ import { readManifest } from './manifest.ts'
 import { fileError, systemCode } from './store-error.ts'
 
 /** A blob that nobody names yet may be waiting for the request that makes a model of it: Ollama's own patience. */
-export const graceMs = 60 * 60 * 1000
+const graceMs = 60 * 60 * 1000
 
 const blobName = /^sha256-[0-9a-f]{64}$/
 

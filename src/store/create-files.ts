@@ -2,7 +2,7 @@
 import { parseDigest } from '../../protocols/digest.ts'
 import { mergeGguf } from '../gguf/merge.ts'
 import { blobSize, checkSpace, fill } from './blobs.ts'
-import type { Creation, DraftLayer, Parts } from './create.ts'
+import type { Creation, DraftLayer, Parts } from './creation.ts'
 import { type GgufFacts, type GgufKind, readGgufFacts, readGgufKind } from './gguf.ts'
 import { blobPath, type Layout } from './layout.ts'
 import { ggufConfig, layerOf } from './manifest.ts'

@@ -2,11 +2,11 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { NewModel } from '../../actors/model-catalog.ts'
-import { displayName, type ModelName } from '../../protocols/model-name.ts'
+import { displayName } from '../../protocols/model-name.ts'
 import { GoTemplate } from '../prompt/go-template/go-template.ts'
 import { blobSize, keep, stageBytes } from './blobs.ts'
 import { adapterOf, partsOfFiles } from './create-files.ts'
-import type { InTurn } from './import.ts'
+import type { Creation, DraftLayer, Parts } from './creation.ts'
 import { blobPath, createFolders, type Layout, manifestPath } from './layout.ts'
 import {
   type Config,
@@ -15,44 +15,11 @@ import {
   type LayerKind,
   layerOf,
   layersOf,
-  type Manifest,
   manifestBytes,
   sha256Hex,
 } from './manifest.ts'
 import { readParameters } from './show.ts'
-import type { StagedFile } from './staged-file.ts'
 import { causeText, fileError, StoreError } from './store-error.ts'
-
-/** A layer of a model in the making. Without bytes or a file of its own, its blob must be there. */
-export interface DraftLayer extends Layer {
-  readonly bytes?: Buffer
-  readonly staged?: StagedFile
-}
-
-/** What a model begins with. */
-export interface Parts {
-  readonly layers: readonly DraftLayer[]
-  readonly config: Config
-}
-
-/** A model that another one begins with. */
-export interface Base {
-  readonly manifest: Manifest
-  readonly config: Config
-}
-
-export interface Creation {
-  readonly layout: Layout
-  /** In the spelling that it will have. */
-  readonly name: ModelName
-  readonly request: NewModel
-  /** Finds what `from` means. Throws a StoreError when it is not here. */
-  readonly find: (from: string) => Promise<Base>
-  /** Runs the last part, in which names change. */
-  readonly inTurn: InTurn
-  /** Hears Ollama's words for each step. */
-  readonly onStatus: (status: string) => void
-}
 
 /** Throws a StoreError and then leaves no manifest; files that were staged go with it. */
 export async function createModel(creation: Creation): Promise<void> {

@@ -21,7 +21,7 @@ afterEach(() => node.listener.close())
 const bytes = Buffer.from('what a model is made of')
 const hex = createHash('sha256').update(bytes).digest('hex')
 const send = (digest: string, body: Uint8Array | string) =>
-  fetch(`${node.url}/api/blobs/${digest}`, { method: 'POST', body: body as BodyInit })
+  fetch(`${node.url}/api/blobs/${digest}`, { method: 'POST', body: body as NonNullable<RequestInit['body']> })
 const ask = async (digest: string) => (await fetch(`${node.url}/api/blobs/${digest}`, { method: 'HEAD' })).status
 
 describe('/api/blobs', () => {

@@ -20,7 +20,7 @@ const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(by
 
 async function blob(bytes: Uint8Array): Promise<string> {
   const digest = digestOf(bytes)
-  await fetch(`${node.url}/api/blobs/${digest}`, { method: 'POST', body: bytes as BodyInit })
+  await fetch(`${node.url}/api/blobs/${digest}`, { method: 'POST', body: bytes as NonNullable<RequestInit['body']> })
   return digest
 }
 
@@ -123,7 +123,7 @@ describe('POST /api/create', () => {
     expect((await create({ model: 'x', files: { 'a.gguf': digest } })).lines.at(-1)?.error).toMatch(/give it as one/)
     const made = await create({ model: 'x', files, adapters: { 'a.gguf': digest } })
     expect(made.lines.map(({ status }) => status)).toContain(`using existing layer ${digest}`)
-    expect(((await catalog.show('x', false))?.modelfile as string).match(/^ADAPTER .+$/m)?.[0]).toContain('sha256-')
+    expect(String((await catalog.show('x', false))?.modelfile)).toMatch(/^ADAPTER .*sha256-/m)
   })
 
   it.each([

@@ -127,6 +127,17 @@ describe('the official client', () => {
     await eventually('the model is gone', async () => !(await isListed()))
   })
 
+  it('makes a model of another one, which is there at once', async () => {
+    const steps = []
+    const request = { model: 'sailor', from: 'stocked', system: 'You are a sailor.', stream: true } as const
+    for await (const { status } of await holder.client.create(request)) steps.push(status)
+    expect(steps.at(-1)).toBe('success')
+    expect((await holder.client.show({ model: 'sailor' })).system).toBe('You are a sailor.')
+    await front.knowsHolders('sailor', holder)
+    expect((await front.client.chat({ model: 'sailor', messages: told('Ahoy') })).message.content).toBe('Ahoy')
+    await front.client.delete({ model: 'sailor' })
+  })
+
   it('reads the version', async () => {
     expect((await front.client.version()).version).toMatch(/^\d+\.\d+\.\d+$/)
   })
@@ -166,6 +177,5 @@ describe('the official client', () => {
   it('is told what this release does not do', async () => {
     await expect(front.client.pull({ model: 'tiny' })).rejects.toThrow('404 page not found')
     await expect(front.client.push({ model: 'tiny' })).rejects.toThrow('404 page not found')
-    await expect(front.client.create({ model: 'new', from: 'tiny' })).rejects.toThrow('404 page not found')
   })
 })

@@ -4,9 +4,10 @@ import { CountReporter } from './scripts/count-reporter.ts'
 /** Where `.ci/run` wants the counts. */
 const countsPath = process.env.TEST_COUNTS_FILE
 
+// The builds that users run. XState's development build warns of every machine that is started from an action, as all are here.
+process.env.NODE_ENV = 'production'
+
 export default defineConfig({
-  // The builds that users run: XState's development build warns of machines that are started from an action, as all are here.
-  ssr: { resolve: { externalConditions: ['node', 'production'], conditions: ['node', 'production'] } },
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,

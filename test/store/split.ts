@@ -47,7 +47,7 @@ function string(value: string): Buffer {
 function description({ name, shape, type, offset }: Tensor, first: number): Buffer {
   const numbers = Buffer.alloc(4 + shape.length * 8 + 12)
   numbers.writeUInt32LE(shape.length, 0)
-  shape.forEach((size, at) => numbers.writeBigUInt64LE(BigInt(size), 4 + at * 8))
+  for (const [at, size] of shape.entries()) numbers.writeBigUInt64LE(BigInt(size), 4 + at * 8)
   numbers.writeUInt32LE(type, 4 + shape.length * 8)
   numbers.writeBigUInt64LE(BigInt(offset - first), 8 + shape.length * 8)
   return Buffer.concat([string(name), numbers])

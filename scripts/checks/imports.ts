@@ -12,29 +12,42 @@ interface Room {
   readonly imports: readonly string[]
 }
 
-/** A file belongs to the first that fits; adapters are told apart by their folder. `gguf` reads one format for several. */
+/** A file belongs to the first that fits; adapters are told apart by their folder. `gguf` and `modelfile` read one format for several. */
 const rooms: readonly Room[] = [
   { name: 'protocols', path: /^protocols\//, imports: ['protocols'] },
   { name: 'runtime', path: /^src\/runtime\//, imports: ['protocols', 'runtime'] },
   { name: 'actors', path: /^actors\//, imports: ['protocols', 'runtime', 'actors'] },
   { name: 'version', path: /^src\/version\.ts$/, imports: [] },
   { name: 'gguf', path: /^src\/gguf\//, imports: ['gguf'] },
+  { name: 'modelfile', path: /^src\/modelfile\//, imports: ['modelfile'] },
   { name: 'prompt', path: /^src\/prompt\//, imports: ['protocols', 'prompt'] },
   { name: 'config', path: /^src\/config(\.ts$|\/)/, imports: ['protocols', 'config'] },
   {
     name: 'adapter',
     path: /^src\/(net|engine|store|http|observe|security|ui)\//,
-    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'prompt', 'same adapter'],
+    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'modelfile', 'prompt', 'same adapter'],
   },
   {
     name: 'node',
     path: /^src\/([^/]+\.ts$|node\/)/,
-    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'prompt', 'config', 'adapter', 'node'],
+    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'modelfile', 'prompt', 'config', 'adapter', 'node'],
   },
   {
     name: 'cli',
     path: /^src\/cli\//,
-    imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'prompt', 'config', 'adapter', 'node', 'cli'],
+    imports: [
+      'protocols',
+      'runtime',
+      'actors',
+      'version',
+      'gguf',
+      'modelfile',
+      'prompt',
+      'config',
+      'adapter',
+      'node',
+      'cli',
+    ],
   },
 ]
 

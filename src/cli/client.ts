@@ -64,6 +64,18 @@ export async function getJson<Schema extends TSchema>(
   throw foreignAnswer(url, route, response.status)
 }
 
+/** `POST`s JSON and reads the lines that answer it. Throws a CommandError with the node's own words where it refuses. */
+export async function* postLines<Schema extends TSchema>(
+  { url }: NodeAccess,
+  route: string,
+  body: object,
+  schema: Schema,
+  signal: AbortSignal,
+): AsyncIterable<Static<Schema>> {
+  const response = await request(url, route, signal, { method: 'POST', body: JSON.stringify(body) })
+  yield* parseLines(response.body ?? [], schema)
+}
+
 /** `GET`s a stream of JSON lines until it ends or `signal` aborts. A line with an error ends it as a CommandError. */
 export async function* getLines<Schema extends TSchema>(
   { url }: NodeAccess,
@@ -112,10 +124,10 @@ function parseLine<Schema extends TSchema>(line: string, schema: Schema): Static
 
 const failedLine = Type.Object({ error: Type.String() })
 
-async function request(url: string, route: string, signal: AbortSignal): Promise<Response> {
+async function request(url: string, route: string, signal: AbortSignal, init: RequestInit = {}): Promise<Response> {
   let response: Response
   try {
-    response = await fetch(url + route, { signal })
+    response = await fetch(url + route, { ...init, signal })
   } catch (error) {
     throw unreachable(url, error)
   }

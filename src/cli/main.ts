@@ -3,10 +3,12 @@ import { Command, CommanderError, Option } from 'commander'
 import { ConfigError } from '../config/problem.ts'
 import { flagOf, type Setting, type SettingKey, settings, variableOf } from '../config.ts'
 import { version } from '../version.ts'
+import type { CreateOptions } from './commands/create.ts'
 import type { ImportOptions } from './commands/import.ts'
 import { type InspectOptions, inspect } from './commands/inspect.ts'
 import { models } from './commands/models.ts'
 import { peers } from './commands/peers.ts'
+import type { RunOptions } from './commands/run.ts'
 import { status } from './commands/status.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -94,6 +96,23 @@ function clientCommands(terminal: Terminal): Command[] {
       .action(async (name: string, file: string, options: ImportOptions) => {
         const { importModel } = await import('./commands/import.ts')
         await importModel(name, file, options, terminal)
+      }),
+    clientCommand('create', 'make a model of a Modelfile', terminal)
+      .argument('<NAME>', 'what the model is to be called: [namespace/]model[:tag]')
+      .option('-f, --file <FILE>', 'the Modelfile', 'Modelfile')
+      .option('-q, --quantize <TYPE>', 'what its weights are to be kept as')
+      .addHelpText('after', examples(['omx-node create mine', 'omx-node create mine -f ./Modelfile --json']))
+      .action(async (name: string, options: CreateOptions) => {
+        const { createModel } = await import('./commands/create.ts')
+        await createModel(name, options, terminal)
+      }),
+    clientCommand('run', 'chat with a model, or ask it once', terminal)
+      .argument('<NAME>', 'the model')
+      .argument('[PROMPT...]', 'asked once; without it lines are read until /bye')
+      .addHelpText('after', examples(['omx-node run tiny', 'omx-node run tiny "Why is the sky blue?"']))
+      .action(async (name: string, prompt: string[], options: RunOptions) => {
+        const { run } = await import('./commands/run.ts')
+        await run(name, prompt.join(' '), options, terminal)
       }),
     clientCommand('inspect', 'draw the live supervision tree of a node', terminal)
       .option('--peer <NODE>', 'another node of the cluster, by id or name')

@@ -1,4 +1,8 @@
-/** What a command touches of its process: output, environment, signals. Tests hand in another one. */
+/** What a command touches of its process: input, output, environment, signals. Tests hand in another one. */
+import { createInterface } from 'node:readline'
+
+/** Lines that can be called back by the arrow keys. */
+const maxRemembered = 500
 
 export interface Terminal {
   /** Writes the answer. */
@@ -9,6 +13,10 @@ export interface Terminal {
   readonly interactive: boolean
   /** Whether a person reads the notes, who wants a progress bar. */
   readonly notesInteractive: boolean
+  /** Whether a person types what is read. */
+  readonly inputInteractive: boolean
+  /** Lines as they are typed or piped in, until the input ends. `prompt` is asked before each that a person types. */
+  readLines(prompt: () => string): AsyncIterable<string>
   readonly env: Readonly<Record<string, string | undefined>>
   /** Calls `listener` on SIGINT and SIGTERM until the returned function is called. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void
@@ -24,6 +32,8 @@ export function processTerminal(): Terminal {
     note: (text) => void process.stderr.write(text),
     interactive: process.stdout.isTTY === true,
     notesInteractive: process.stderr.isTTY === true,
+    inputInteractive: process.stdin.isTTY === true,
+    readLines,
     env: process.env,
     onSignal: (listener) => {
       process.on('SIGINT', listener)
@@ -34,5 +44,27 @@ export function processTerminal(): Terminal {
       }
     },
     exit: (code) => process.exit(code),
+  }
+}
+
+async function* readLines(prompt: () => string): AsyncGenerator<string, void, void> {
+  const isTyped = process.stdin.isTTY === true
+  const output = isTyped ? { output: process.stdout, terminal: true, historySize: maxRemembered } : {}
+  const lines = createInterface({ input: process.stdin, ...output })
+  // In a terminal the keys reach readline, which would end the input at Ctrl-C.
+  lines.on('SIGINT', () => process.emit('SIGINT'))
+  const ask = () => {
+    if (!isTyped) return
+    lines.setPrompt(prompt())
+    lines.prompt()
+  }
+  try {
+    ask()
+    for await (const line of lines) {
+      yield line
+      ask()
+    }
+  } finally {
+    lines.close()
   }
 }

@@ -20,10 +20,10 @@ const samplingDefaults: SamplingOptions = {
   frequency_penalty: 0,
 }
 
-type OptionType = 'integer' | 'float32' | 'boolean' | 'strings'
+export type OptionType = 'integer' | 'float32' | 'boolean' | 'strings'
 
 /** Every name that Ollama type-checks, those included that are fixed when the model is loaded. */
-const optionTypes: Readonly<Record<string, OptionType>> = {
+export const optionTypes: Readonly<Record<string, OptionType>> = {
   num_ctx: 'integer',
   num_batch: 'integer',
   num_gpu: 'integer',

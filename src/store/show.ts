@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { displayName } from '../../protocols/model-name.ts'
+import { quoted } from '../modelfile/quote.ts'
 import { shownTemplate } from './capabilities.ts'
 import { readGgufDetails, readGgufInfo } from './gguf.ts'
 import { type LayerKind, layersOf, type Manifest, readJson, readText } from './manifest.ts'
@@ -128,12 +129,6 @@ function modelfileText(parts: ModelfileParts): string {
     ...parts.messages.map((message) => `MESSAGE ${message.role} ${quoted(message.content)}`),
     '',
   ].join('\n')
-}
-
-/** A Modelfile's argument as Ollama writes it: bare where its reader takes it so, else in the quotes that it allows. */
-function quoted(text: string): string {
-  if (!text.includes('\n') && !text.startsWith(' ') && !text.endsWith(' ')) return text
-  return text.includes('"') ? `"""${text}"""` : `"${text}"`
 }
 
 const goEscapes: Readonly<Record<string, string>> = {

@@ -12,7 +12,9 @@ export interface RecordedTerminal extends Terminal {
   readonly until: (text: string) => Promise<void>
 }
 
-export function recordedTerminal(init: { env?: Record<string, string>; interactive?: boolean } = {}): RecordedTerminal {
+export function recordedTerminal(
+  init: { env?: Record<string, string>; interactive?: boolean; input?: readonly string[] } = {},
+): RecordedTerminal {
   let printed = ''
   let noted = ''
   const exits: number[] = []
@@ -28,6 +30,13 @@ export function recordedTerminal(init: { env?: Record<string, string>; interacti
     },
     interactive: init.interactive === true,
     notesInteractive: init.interactive === true,
+    inputInteractive: init.interactive === true,
+    readLines: async function* (prompt) {
+      for (const line of init.input ?? []) {
+        if (init.interactive === true) printed += prompt()
+        yield line
+      }
+    },
     env: init.env ?? {},
     onSignal: (listener) => {
       listeners.add(listener)

@@ -13,7 +13,7 @@ export type Command =
   | { readonly name: 'message'; readonly role: string; readonly text: string }
 
 /** Thrown for what is no Modelfile. Lines count from 1. */
-export class ModelfileError extends Error {
+class ModelfileError extends Error {
   override readonly name = 'ModelfileError'
   readonly line: number
 

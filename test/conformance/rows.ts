@@ -10,11 +10,12 @@ import { resolutionRows } from './rows/resolution.ts'
 import { routeRows } from './rows/routes.ts'
 import { runnerRows } from './rows/runners.ts'
 import { sharedRows } from './rows/shared.ts'
+import { surfaceRows } from './rows/surfaces.ts'
 import { wireRows } from './rows/wire.ts'
 
 export const rows: readonly Row[] = [
   ...[wireRows, originRows, routeRows, sharedRows, resolutionRows, generateRows, chatRows, embeddingRows],
-  ...[listRows, runnerRows, renderingRows],
+  ...[surfaceRows, listRows, runnerRows, renderingRows],
 ].flat()
 
 /** What tells a row from all others. */

@@ -4,6 +4,7 @@ import { chatRows } from './rows/chat.ts'
 import { embeddingRows } from './rows/embeddings.ts'
 import { generateRows } from './rows/generate.ts'
 import { listRows } from './rows/lists.ts'
+import { makingRows } from './rows/making.ts'
 import { originRows } from './rows/origins.ts'
 import { renderingRows } from './rows/rendering.ts'
 import { resolutionRows } from './rows/resolution.ts'
@@ -15,7 +16,7 @@ import { wireRows } from './rows/wire.ts'
 
 export const rows: readonly Row[] = [
   ...[wireRows, originRows, routeRows, sharedRows, resolutionRows, generateRows, chatRows, embeddingRows],
-  ...[surfaceRows, listRows, runnerRows, renderingRows],
+  ...[surfaceRows, listRows, makingRows, runnerRows, renderingRows],
 ].flat()
 
 /** What tells a row from all others. */

@@ -1,10 +1,12 @@
 /** Every method of the official client against a node that forwards all it is asked. */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ownNames, writeOwnModels } from '../conformance/own-models.ts'
 import { weather } from '../conformance/shapes.ts'
 import { eventually } from '../support/eventually.ts'
-import { useCluster } from './support/cluster.ts'
+import { tinyGguf, useCluster } from './support/cluster.ts'
 import type { OmxNode } from './support/omx-node.ts'
 
 const cluster = useCluster()
@@ -115,6 +117,27 @@ describe('the official client', () => {
     expect(await front.client.delete({ model: 'twin' })).toEqual({ status: 'success' })
     expect(await names()).not.toContain('twin:latest')
     await expect(front.client.delete({ model: 'twin' })).rejects.toThrow("model 'twin' not found")
+  })
+
+  it('makes a model of a file and of another one, which every node then has', async () => {
+    const { client, url } = holder
+    const bytes = readFileSync(tinyGguf)
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    const sent = await fetch(`${url}/api/blobs/${digest}`, { method: 'POST', body: bytes })
+    expect(sent.ok).toBe(true)
+    const made = await fetch(`${url}/api/create`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'made', files: { 'tiny.gguf': digest }, stream: false }),
+    })
+    expect(await made.json()).toEqual({ status: 'success' })
+    const steps = []
+    const request = { model: 'next', from: 'made', system: 'Be brief.', parameters: { temperature: 0 } }
+    for await (const { status } of await client.create({ ...request, stream: true })) steps.push(status)
+    expect(steps.slice(-2)).toEqual(['writing manifest', 'success'])
+    expect((await client.list()).models.map(({ name }) => name)).toContain('next:latest')
+    await front.knowsHolders('next', holder)
+    expect((await front.client.show({ model: 'next' })).system).toBe('Be brief.')
+    for (const model of ['made', 'next']) await holder.client.delete({ model })
   })
 
   it('loads, sees what is loaded, and unloads', async () => {

@@ -71,6 +71,8 @@ function textsOf(commands: readonly Command[]): Record<string, unknown> {
   return { ...texts, license: licenses, messages, parameters }
 }
 
+const expected = { integer: 'a whole number', float32: 'a number', boolean: 'true or false' }
+
 function addParameter(parameters: Record<string, unknown>, name: string, text: string): void {
   const type = optionTypes[name]
   if (type === undefined) throw new CommandError(`unknown parameter '${name}'`)
@@ -80,7 +82,7 @@ function addParameter(parameters: Record<string, unknown>, name: string, text: s
   }
   const value = type === 'boolean' ? { true: true, false: false }[text.toLowerCase()] : Number(text)
   if (value === undefined || Number.isNaN(value) || (type === 'integer' && !Number.isInteger(value))) {
-    throw new CommandError(`PARAMETER ${name} ${text}: expected ${type === 'float32' ? 'a number' : `a ${type}`}.`)
+    throw new CommandError(`PARAMETER ${name} ${text}: expected ${expected[type]}.`)
   }
   parameters[name] = value
 }

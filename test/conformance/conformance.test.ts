@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { useCluster } from '../process/support/cluster.ts'
 import type { OmxNode } from '../process/support/omx-node.ts'
-import { known } from './known.ts'
+import { known, knownOfForwarding } from './known.ts'
 import { findModels, type Models } from './models.ts'
 import { ownNames, writeOwnModels } from './own-models.ts'
 import { idOf, rows } from './rows.ts'
@@ -44,13 +44,19 @@ const settleMs = 5_000
 
 const own: readonly Target[] = [
   { title: 'one node', open: () => holder('sim'), names: ownNames('sim'), settleMs: 0, known },
-  { title: 'a node that forwards', open: () => forwarding('sim'), names: ownNames('sim'), settleMs, known },
+  {
+    title: 'a node that forwards',
+    open: () => forwarding('sim'),
+    names: ownNames('sim'),
+    settleMs,
+    known: knownOfForwarding,
+  },
   {
     title: 'a node that forwards to llama',
     open: () => forwarding('llama'),
     names: ownNames('llama'),
     settleMs,
-    known,
+    known: knownOfForwarding,
   },
 ].map(({ open, ...target }) => ({ ...target, open: async () => (await open()).url }))
 const url = process.env.OMX_CONFORMANCE_URL

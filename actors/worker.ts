@@ -35,6 +35,15 @@ export interface WorkerInput {
   readonly loadOf: (digest: string) => WorkerLoad | undefined
   /** Whether a loaded engine is as a request with these options wants it. */
   readonly suits: (digest: string, options: Readonly<Record<string, unknown>>) => boolean
+  /** Carries out one UnloadRequest for a version that is not in memory under its own digest, and answers it. */
+  readonly unloadShared: AnyActorLogic
+}
+
+/** From this node or another: a version is to leave memory. Answered with `engine.unloaded`. */
+export interface UnloadRequest {
+  readonly type: 'engine.unload'
+  readonly digest: string
+  readonly replyTo: Ref
 }
 
 /** Asked by the data path for a model that is not ready. Answered by `worker.ready` or `worker.refused`. */
@@ -58,7 +67,7 @@ type WorkerEvent =
   | EngineNews
   | ActorDown
   | { readonly type: 'engine.down'; readonly digest: string; readonly hasCrashed: boolean }
-  | { readonly type: 'engine.unload'; readonly digest: string; readonly replyTo: Ref }
+  | UnloadRequest
   /** Answered with `drained` when nothing runs any more. */
   | { readonly type: 'drain'; readonly replyTo: Ref }
 
@@ -218,10 +227,13 @@ export const workerMachine = setup({
     ),
     unload: ({ context, event, system }) => {
       if (event.type !== 'engine.unload') return
-      const { tell, local } = here(system)
-      const found = isInMemory(context.engines.get(event.digest))
-      if (found) tell(local(enginePath(event.digest)), { type: 'engine.unload' })
-      tell(event.replyTo, { type: 'engine.unloaded', found })
+      const { tell, local, spawn, nextId } = here(system)
+      if (isInMemory(context.engines.get(event.digest))) {
+        tell(local(enginePath(event.digest)), { type: 'engine.unload' })
+        tell(event.replyTo, { type: 'engine.unloaded', found: true })
+      } else {
+        spawn({ id: `unload-${nextId()}`, logic: context.unloadShared, input: event, restart: 'temporary' })
+      }
     },
     noteUnload: assign(({ context, event }) =>
       event.type === 'engine.unload' && isInMemory(context.engines.get(event.digest))

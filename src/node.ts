@@ -101,13 +101,14 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
       origins: config.origins,
       log,
       services: services(runtime, responses, open.catalog, token, startedMs),
+      ready: () => firstScan(runtime),
       onOpen: api.resolve,
       onFailed: api.reject,
     }),
   })
   runtime.spawn(tree(init))
   try {
-    const [host, listener] = await Promise.all([network.promise, api.promise, firstScan(runtime)])
+    const [host, listener] = await Promise.all([network.promise, api.promise])
     const address = apiOf(listener)
     const p2p = host.addresses()
     const startedAt = new Date().toISOString()

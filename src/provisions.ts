@@ -28,6 +28,7 @@ import type { Driver } from './engine/driver.ts'
 import { defaultThreads } from './engine/drivers.ts'
 import { Engines } from './engine/engines.ts'
 import { createServe, type Serve } from './engine/serve.ts'
+import { unloadLogic } from './engine/unload-logic.ts'
 import type { Responses } from './http/responses.ts'
 import { attemptLogic } from './net/attempt.ts'
 import type { Host } from './net/host.ts'
@@ -111,6 +112,7 @@ export function provisions(init: ProvisionsInit): TreeInit {
         keepAliveMs: keepAliveOf(config),
         loadOf: (digest) => engines.loadOf(digest),
         suits: (digest, options) => engines.suits(digest, options),
+        unloadShared: unloadLogic(engines),
       },
     },
     health: { logic: healthMachine, input: { activeTasks: () => engines.activeTasks, startedMs } },

@@ -1,9 +1,11 @@
-/** The listener as the logic of the `ollama-api` actor: bound when it starts, drained when told, closed when it stops. */
+/** The listener as the logic of the `ollama-api` actor: bound once the node can answer, drained when told, closed when it stops. */
 import type { ListenerEvent } from '../../actors/ollama-api.ts'
 import { fromCallback } from '../runtime/logic.ts'
 import { type Listener, type ListenerInit, startListener } from './listener.ts'
 
 export interface ListenerLogicInit extends ListenerInit {
+  /** Resolves once this node knows what it has: nobody is told before that a model is missing. */
+  readonly ready: () => Promise<void>
   readonly onFailed: (error: Error) => void
   readonly onOpen: (listener: Listener) => void
 }
@@ -11,7 +13,7 @@ export interface ListenerLogicInit extends ListenerInit {
 export function listenerLogic(init: ListenerLogicInit) {
   return fromCallback<{ type: 'drain' }>(({ sendBack, receive }) => {
     const send = (event: ListenerEvent): void => sendBack(event as never)
-    const starting = startListener(init)
+    const starting = init.ready().then(() => startListener(init))
     starting.then(
       (listener) => {
         const { host, port } = listener.address

@@ -3,6 +3,7 @@ import { Template } from '@huggingface/jinja'
 import type { ChatMessage, Think } from '../../protocols/chat.ts'
 import { type AnswerStyle, callFormatOf, thinkingTagsOf } from './answer/detect.ts'
 import type { Turn } from './go-renderer.ts'
+import { CostError, renderBounded } from './jinja-bounds.ts'
 import { PromptError, reasonOf } from './prompt-error.ts'
 import { strftime } from './strftime.ts'
 
@@ -43,9 +44,6 @@ function showsToolResults(source: string): boolean {
   return /tool_response|tool_results|role['"]\] == ['"]tool['"]|message\.role == ['"]tool['"]|ipython/.test(source)
 }
 
-/** The library's `strftime_now` has a clock and a language of its own, and refuses to be given another. */
-const ownClock = '{% set strftime_now = strftime_at %}'
-
 export class JinjaRenderer {
   readonly facts: JinjaFacts
   readonly style: AnswerStyle
@@ -60,7 +58,6 @@ export class JinjaRenderer {
     this.#tokens = tokens
     try {
       this.#template = new Template(source)
-      this.#template.parsed.body.unshift(...new Template(ownClock).parsed.body)
     } catch (error) {
       const advice = 'use /api/generate with raw: true, or another build of the model'
       throw new PromptError('template', `the model's chat template cannot be read: ${reasonOf(error)}; ${advice}`, {
@@ -98,7 +95,8 @@ export class JinjaRenderer {
     ]
     try {
       return /needle["'=>]/.test(this.#render({ messages, tools: [], think: undefined, now }, asText))
-    } catch {
+    } catch (error) {
+      if (error instanceof CostError) throw error // Each further try would cost as much.
       // A template that refuses the trial does not show them.
       return false
     }
@@ -106,14 +104,14 @@ export class JinjaRenderer {
 
   #render(turn: Turn, asText: boolean): string {
     const { messages, tools, think, now } = turn
-    return this.#template.render({
+    return renderBounded(this.#template.parsed, {
       messages: messages.map((message) => shaped(message, asText)),
       ...(tools.length === 0 ? {} : { tools }),
       bos_token: this.#tokens.bosToken,
       eos_token: this.#tokens.eosToken,
       add_generation_prompt: true,
       ...thinkingOf(think),
-      strftime_at: (format: string) => strftime(format, now),
+      strftime_now: (format: string) => strftime(format, now),
     })
   }
 }

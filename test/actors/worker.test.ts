@@ -345,3 +345,24 @@ describe('a request that wants a model loaded otherwise', () => {
     expect([same.value?.type, any.value?.type, shop.started('a')]).toEqual(['worker.ready', 'worker.ready', 1])
   })
 })
+
+describe('a model that is to leave memory', () => {
+  it('leaves also when it is told so by a version that its engine serves too', async () => {
+    const shop = new Workshop()
+    await shop.load('a')
+    shop.owners.set('b', 'a')
+    const answer = shop.ask({ type: 'engine.unload', digest: 'b' })
+    await shop.settle()
+    expect(answer.value).toMatchObject({ type: 'engine.unloaded', found: true })
+    expect([shop.isLoaded('a'), shop.process('a').ended]).toEqual([false, true])
+  })
+
+  it('is not found where neither it nor its weights are there', async () => {
+    const shop = new Workshop()
+    await shop.load('a')
+    const answer = shop.ask({ type: 'engine.unload', digest: 'b' })
+    await shop.settle()
+    expect(answer.value).toMatchObject({ type: 'engine.unloaded', found: false })
+    expect(shop.isLoaded('a')).toBe(true)
+  })
+})

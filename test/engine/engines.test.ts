@@ -130,6 +130,16 @@ describe('two versions on one file', () => {
     expect(stable.engines.shared('e', {})).toBeUndefined()
   })
 
+  it('leave memory together, whichever of them is told to', async () => {
+    const stable = new Stable({}, find)
+    await stable.start('d')
+    await stable.unload('e')
+    expect(stable.heard('engine.unload')).toMatchObject([{ digest: 'd', replyTo: 'n/node/worker' }])
+    await stable.unload('f')
+    expect(stable.heard('engine.unload')).toHaveLength(1)
+    expect(stable.heard('engine.unloaded')).toMatchObject([{ found: false }])
+  })
+
   it('share one process that is loaded as the second one’s own parameters say', async () => {
     const small = async (digest: string) => ({
       ...file,

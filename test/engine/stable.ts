@@ -6,6 +6,7 @@ import type { Message } from '../../protocols/ref.ts'
 import type { LoadedEngine } from '../../src/engine/driver.ts'
 import { Engines } from '../../src/engine/engines.ts'
 import { SimDriver, type SimOptions } from '../../src/engine/sim.ts'
+import { unloadLogic } from '../../src/engine/unload-logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
 import { puppet, steady, supervisor } from '../runtime/kit.ts'
 import { SimulatedWorld } from '../sim/world.ts'
@@ -61,6 +62,13 @@ export class Stable {
   /** What the worker heard, by type. */
   heard(type: string): Message[] {
     return this.worker.heard.filter((message) => message.type === type)
+  }
+
+  /** Asks for a version to leave memory, where the worker does not know it by its own digest. */
+  async unload(digest: string): Promise<void> {
+    const input = { type: 'engine.unload', digest, replyTo: 'n/node/worker' } as const
+    this.runtime.spawn({ id: 'unload', logic: unloadLogic(this.engines), input, restart: 'temporary' }, 'n/node')
+    await this.world.run(5)
   }
 
   state(): string | undefined {

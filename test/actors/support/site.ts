@@ -29,6 +29,7 @@ import type { HeldModel, NodeReport } from '../../../protocols/report.ts'
 import { decodeReport, encodeReport } from '../../../protocols/report-codec.ts'
 import { Engines } from '../../../src/engine/engines.ts'
 import { createServe, type Serve } from '../../../src/engine/serve.ts'
+import { unloadLogic } from '../../../src/engine/unload-logic.ts'
 import { SimDriver, type SimOptions } from '../../../src/engine/sim.ts'
 import { Responses } from '../../../src/http/responses.ts'
 import { attemptLogic } from '../../../src/net/attempt.ts'
@@ -225,6 +226,7 @@ export class Site {
           keepAliveMs: 60_000,
           loadOf,
           suits: (digest, options) => engines.suits(digest, options),
+          unloadShared: unloadLogic(engines),
         },
       },
       health: {

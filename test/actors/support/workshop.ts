@@ -6,11 +6,12 @@ import {
   engineMachine,
   type LoadFailure,
 } from '../../../actors/engine.ts'
-import { type WorkerInput, workerMachine } from '../../../actors/worker.ts'
+import { type UnloadRequest, type WorkerInput, workerMachine } from '../../../actors/worker.ts'
 import type { WorkerLoad } from '../../../protocols/infer.ts'
 import type { Message } from '../../../protocols/ref.ts'
 import type { LoadedModel } from '../../../protocols/report.ts'
-import { fromCallback } from '../../../src/runtime/logic.ts'
+import { here } from '../../../src/runtime/here.ts'
+import { fromCallback, fromPromise } from '../../../src/runtime/logic.ts'
 import { Runtime } from '../../../src/runtime/runtime.ts'
 import { outcome, puppet, steady, supervisor } from '../../runtime/kit.ts'
 import { SimulatedWorld } from '../../sim/world.ts'
@@ -54,13 +55,15 @@ export class Workshop {
   readonly loads = new Map<string, WorkerLoad>()
   /** Contexts that requests asked for and that the loaded engines have. */
   readonly contexts = new Map<string, unknown>()
+  /** Under which version the weights of another are in memory. */
+  readonly owners = new Map<string, string>()
   readonly #reporter = puppet('reporter')
 
   /** `intensity`: crashes within half a minute before the supervisor of the engines gives up. */
   constructor({
     intensity = 1000,
     ...init
-  }: Partial<Omit<WorkerInput, 'engine' | 'loadOf' | 'suits'> & { intensity: number }> = {}) {
+  }: Partial<Omit<WorkerInput, 'engine' | 'loadOf' | 'suits' | 'unloadShared'> & { intensity: number }> = {}) {
     const process = fromCallback<EngineEvent, Pick<EngineInput, 'digest' | 'options'>>(({ input, sendBack }) => {
       this.contexts.set(input.digest, input.options.num_ctx)
       const started = new Process(input.digest, this.processes.length + 1, (event) => sendBack(event as never))
@@ -73,6 +76,12 @@ export class Workshop {
       engine: engineMachine.provide({ actors: { process } }),
       loadOf: (digest) => this.loads.get(digest),
       suits: (digest, { num_ctx }) => num_ctx === undefined || num_ctx === this.contexts.get(digest),
+      unloadShared: fromPromise<void, UnloadRequest>(async ({ input: { digest, replyTo }, system }) => {
+        const { tell, local } = here(system)
+        const owner = this.owners.get(digest)
+        if (owner === undefined) tell(replyTo, { type: 'engine.unloaded', found: false })
+        else tell(local('node/worker'), { type: 'engine.unload', digest: owner, replyTo })
+      }),
       maxLoaded: 2,
       keepAliveMs: 60_000,
       ...init,

@@ -22,6 +22,12 @@ import { heldModel, newestFirst, type StoredModel } from './stored-model.ts'
 const maxManifests = 10_000
 
 /** Of a version that is still named but whose files are no longer what they were. */
+/** It would answer as if it had none, which nobody who made it could want. */
+function hasAdapter(name: string): StoreError {
+  const way = 'merge it into the model with llama-export-lora, and create the model from that file'
+  return new StoreError('unsupported', `${name} has an adapter, which no engine of this release can apply: ${way}`)
+}
+
 const damages: ReadonlySet<StoreErrorCode> = new Set(['corrupt', 'not-gguf', 'unsupported'])
 
 /** A manifest that is not listed, and why. */
@@ -98,6 +104,7 @@ class FolderCatalog implements Catalog {
   }
 
   async #fileOf({ digest, name, manifest, config, path }: StoredModel): Promise<ModelFile> {
+    if (layersOf(manifest, 'adapter').length > 0) throw hasAdapter(displayName(name))
     const pathOf = (layerDigest: string) => blobPath(this.#layout, layerDigest)
     const [[system], [template], messages, parameters] = await Promise.all([
       readTexts(manifest, 'system', pathOf),

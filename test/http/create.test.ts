@@ -124,6 +124,10 @@ describe('POST /api/create', () => {
     const made = await create({ model: 'x', files, adapters: { 'a.gguf': digest } })
     expect(made.lines.map(({ status }) => status)).toContain(`using existing layer ${digest}`)
     expect(String((await catalog.show('x', false))?.modelfile)).toMatch(/^ADAPTER .*sha256-/m)
+    const { digest: version } = (await catalog.list()).find(({ name }) => name === 'x:latest') ?? { digest: '' }
+    await expect(catalog.find(version)).rejects.toThrow(
+      'x:latest has an adapter, which no engine of this release can apply',
+    )
   })
 
   it.each([

@@ -12,7 +12,7 @@ import type { Config } from './config.ts'
 import { leave } from './ending.ts'
 import { createDriver } from './engine/drivers.ts'
 import { OllamaCatalog } from './engine/ollama/catalog.ts'
-import { OllamaClient } from './engine/ollama/client.ts'
+import { ollamaAt } from './engine/ollama/driver.ts'
 import { Cluster } from './http/cluster.ts'
 import { clusterMaker } from './http/cluster-maker.ts'
 import { clusterOperations } from './http/cluster-operations.ts'
@@ -133,9 +133,7 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
 
 /** The models of the folder; with another Ollama as the engine, the models of that. */
 async function catalogOf({ engine, models, data }: Config): Promise<Catalog> {
-  return engine.name === 'ollama'
-    ? new OllamaCatalog(new OllamaClient(engine.url))
-    : await openCatalog(models, { data })
+  return engine.name === 'ollama' ? new OllamaCatalog(ollamaAt(engine.url)) : await openCatalog(models, { data })
 }
 
 function driverOf({ engine, gpu, simTokensPerSecond }: Config) {

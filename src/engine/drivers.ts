@@ -3,8 +3,7 @@ import os from 'node:os'
 import type { Driver } from './driver.ts'
 import { LlamaDriver, type LlamaDriverOptions } from './llama/driver.ts'
 import { LlamaServerDriver } from './llama-server/driver.ts'
-import { OllamaClient } from './ollama/client.ts'
-import { OllamaDriver } from './ollama/driver.ts'
+import { OllamaDriver, ollamaAt } from './ollama/driver.ts'
 import { SimDriver, type SimOptions } from './sim.ts'
 
 export interface DriverOptions {
@@ -27,7 +26,7 @@ export function createDriver(choice: EngineChoice, options: DriverOptions = {}):
     case 'llama-server':
       return new LlamaServerDriver({ ...options.llama, command: choice.command })
     case 'ollama':
-      return new OllamaDriver(new OllamaClient(choice.url))
+      return new OllamaDriver(ollamaAt(choice.url))
   }
 }
 

@@ -5,6 +5,9 @@ import type { HeldModel } from '../../../protocols/report.ts'
 import { type RemoteClient, RemoteError } from '../remote/client.ts'
 import { Listing, type Unnamed } from './listing.ts'
 
+/** No answer, or that of a proxy before a server which is starting, or of a server which is asked too much. */
+const notNow: ReadonlySet<number> = new Set([0, 429, 502, 503, 504])
+
 export class OpenaiCatalog implements ModelCatalog, ModelMaker {
   readonly #client: RemoteClient
   readonly #listing: Listing
@@ -17,7 +20,7 @@ export class OpenaiCatalog implements ModelCatalog, ModelMaker {
   /** None while the server does not answer: it may be starting, and is asked again soon. */
   list(): Promise<readonly HeldModel[]> {
     return this.#held().catch((error: RemoteError) => {
-      if (error.status === 0) return []
+      if (notNow.has(error.status)) return []
       throw error
     })
   }

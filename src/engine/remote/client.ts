@@ -193,6 +193,6 @@ function errorWords(value: unknown): string | undefined {
 /** In a stream the status has been sent already: some servers tell it with the error. */
 function errorStatus(value: unknown): number {
   const { error, code } = value as Line
-  const told = (error as { readonly code?: unknown }).code ?? code
+  const told = (error as { readonly code?: unknown } | undefined)?.code ?? code
   return typeof told === 'number' && told >= 400 && told < 600 ? told : 500
 }

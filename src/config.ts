@@ -106,7 +106,15 @@ export const settings = {
     unit: '',
     argument: 'ENGINE',
     description:
-      'llama computes here; llama-server, or llama-server=PATH, does so by that program; ollama=URL uses an Ollama and its models; sim makes tokens up, for tests',
+      'llama computes here; llama-server, or llama-server=PATH, does so by that program; ollama=URL uses an Ollama and its models; openai=URL, such as http://127.0.0.1:8000/v1, an OpenAI-compatible server and its models; sim makes tokens up, for tests',
+  },
+  openaiKey: {
+    name: 'openai-key',
+    kind: kind.secret(),
+    fallback: '',
+    unit: '',
+    argument: 'KEY',
+    description: 'the API key for the server of the openai engine; the variable keeps it out of the list of processes',
   },
   name: {
     name: 'name',

@@ -12,7 +12,9 @@ import type { Config } from './config.ts'
 import { leave } from './ending.ts'
 import { createDriver } from './engine/drivers.ts'
 import { OllamaCatalog } from './engine/ollama/catalog.ts'
-import { OllamaClient } from './engine/ollama/client.ts'
+import { ollamaAt } from './engine/ollama/driver.ts'
+import { OpenaiCatalog } from './engine/openai/catalog.ts'
+import { openaiAt } from './engine/openai/driver.ts'
 import { Cluster } from './http/cluster.ts'
 import { clusterMaker } from './http/cluster-maker.ts'
 import { clusterOperations } from './http/cluster-operations.ts'
@@ -131,15 +133,15 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
   }
 }
 
-/** The models of the folder; with another Ollama as the engine, the models of that. */
-async function catalogOf({ engine, models, data }: Config): Promise<Catalog> {
-  return engine.name === 'ollama'
-    ? new OllamaCatalog(new OllamaClient(engine.url))
-    : await openCatalog(models, { data })
+/** The models of the folder; with another server as the engine, the models of that. */
+async function catalogOf({ engine, models, data, openaiKey }: Config): Promise<Catalog> {
+  if (engine.name === 'ollama') return new OllamaCatalog(ollamaAt(engine.url))
+  if (engine.name === 'openai') return new OpenaiCatalog(openaiAt(engine.url, openaiKey))
+  return await openCatalog(models, { data })
 }
 
-function driverOf({ engine, gpu, simTokensPerSecond }: Config) {
-  return createDriver(engine, { llama: { gpu }, sim: { tokensPerSecond: simTokensPerSecond } })
+function driverOf({ engine, gpu, simTokensPerSecond, openaiKey }: Config) {
+  return createDriver(engine, { llama: { gpu }, sim: { tokensPerSecond: simTokensPerSecond }, openaiKey })
 }
 
 function networkOf({ p2p, mdns }: Config) {

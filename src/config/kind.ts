@@ -13,6 +13,8 @@ export interface Kind<Schema extends TSchema = TSchema> {
   readonly expected: string
   /** Turns text into what the schema describes; what it cannot read comes out as something that the schema refuses. */
   read(raw: unknown, homeFolder: string): unknown
+  /** Whether no message may repeat it. */
+  readonly isSecret?: boolean
 }
 
 export function choice<const Names extends readonly string[]>(...names: Names) {
@@ -24,10 +26,15 @@ export function choice<const Names extends readonly string[]>(...names: Names) {
 export function engine() {
   const built = Type.Object({ name: Type.Union([Type.Literal('llama'), Type.Literal('sim')]) })
   const ollama = Type.Object({ name: Type.Literal('ollama'), url: Type.String({ pattern: '^https?://[^/?#]+/?$' }) })
+  // No user and no query: both would carry a secret into messages.
+  const openai = Type.Object({
+    name: Type.Literal('openai'),
+    url: Type.String({ pattern: '^https?://[^/?#@]+(/[^?#]*)?$' }),
+  })
   const server = Type.Object({ name: Type.Literal('llama-server'), command: Type.String({ minLength: 1 }) })
   return {
-    schema: Type.Union([built, ollama, server]),
-    expected: 'llama, sim, ollama=URL, llama-server or llama-server=PATH',
+    schema: Type.Union([built, ollama, openai, server]),
+    expected: 'llama, sim, ollama=URL, openai=URL, llama-server or llama-server=PATH',
     read: (raw: unknown) => {
       if (typeof raw !== 'string') return undefined
       const [name = '', at] = raw.trim().split(/=(.*)/s)
@@ -59,6 +66,12 @@ export function onOff() {
 
 export function text(pattern: string, expected: string) {
   return { schema: Type.String({ pattern }), expected, read: trimmed }
+}
+
+/** A secret that fits into a header; '' is none. What cannot be used is not repeated. */
+export function secret() {
+  const schema = Type.String({ maxLength: 4_096, pattern: '^[!-~]*$' })
+  return { schema, expected: 'at most 4096 visible ASCII characters', read: trimmed, isSecret: true }
 }
 
 /** A folder or file as an absolute path; `~` is the home folder, also where no shell has expanded it. */

@@ -88,7 +88,12 @@ function readSetting(key: SettingKey, { source, value }: Given, host: Host, prob
   const { kind, name }: Setting = settings[key]
   const read = kind.read(value, host.homeFolder)
   if (Check(kind.schema, read)) return read
-  problems.push({ key: name, source, value, expected: `expected ${kind.expected}.` })
+  problems.push({
+    key: name,
+    source,
+    value: kind.isSecret === true ? '…' : value,
+    expected: `expected ${kind.expected}.`,
+  })
   return undefined
 }
 

@@ -1,5 +1,5 @@
 /**
- * One interface for every inference back end (`llama`, `sim`, later `llama-server`, `ollama`, `openai`).
+ * One interface for every inference back end (`llama`, `llama-server`, `ollama`, `openai`, `sim`).
  * `test/engine/compliance.ts` is the suite that each driver passes.
  */
 import type { ModelFile } from '../../actors/model-catalog.ts'

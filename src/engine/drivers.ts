@@ -3,19 +3,21 @@ import os from 'node:os'
 import type { Driver } from './driver.ts'
 import { LlamaDriver, type LlamaDriverOptions } from './llama/driver.ts'
 import { LlamaServerDriver } from './llama-server/driver.ts'
-import { OllamaClient } from './ollama/client.ts'
-import { OllamaDriver } from './ollama/driver.ts'
+import { OllamaDriver, ollamaAt } from './ollama/driver.ts'
+import { OpenaiDriver, openaiAt } from './openai/driver.ts'
 import { SimDriver, type SimOptions } from './sim.ts'
 
 export interface DriverOptions {
   readonly llama?: LlamaDriverOptions
   readonly sim?: SimOptions
+  /** What the `openai` engine's server wants to be told by who asks; '': nothing. */
+  readonly openaiKey?: string
 }
 
 /** An engine as it is chosen: by name, and by address where it runs elsewhere. */
 export type EngineChoice =
   | { readonly name: 'llama' | 'sim' }
-  | { readonly name: 'ollama'; readonly url: string }
+  | { readonly name: 'ollama' | 'openai'; readonly url: string }
   | { readonly name: 'llama-server'; readonly command: string }
 
 export function createDriver(choice: EngineChoice, options: DriverOptions = {}): Driver {
@@ -27,7 +29,9 @@ export function createDriver(choice: EngineChoice, options: DriverOptions = {}):
     case 'llama-server':
       return new LlamaServerDriver({ ...options.llama, command: choice.command })
     case 'ollama':
-      return new OllamaDriver(new OllamaClient(choice.url))
+      return new OllamaDriver(ollamaAt(choice.url))
+    case 'openai':
+      return new OpenaiDriver(openaiAt(choice.url, options.openaiKey ?? ''))
   }
 }
 

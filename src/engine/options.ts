@@ -75,6 +75,18 @@ function checkedValue(name: string, type: OptionType, value: unknown): unknown {
   }
 }
 
+/** What options say of sampling. Throws an OptionError, also for a wrong type of what is fixed when a model is loaded. */
+export function checkedOptions(options: Readonly<Record<string, unknown>>): Partial<SamplingOptions> {
+  const known: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(options)) {
+    const type = Object.hasOwn(optionTypes, name) ? optionTypes[name] : undefined
+    if (type === undefined || value === null || value === undefined) continue
+    const checked = checkedValue(name, type, value)
+    if (Object.hasOwn(samplingDefaults, name)) known[name] = checked
+  }
+  return known
+}
+
 /**
  * @param parameters the model's params layer
  * @param options the request's own
@@ -84,14 +96,5 @@ export function resolveOptions(
   parameters: Readonly<Record<string, unknown>>,
   options: Readonly<Record<string, unknown>>,
 ): SamplingOptions {
-  const merged: Record<string, unknown> = { ...samplingDefaults }
-  for (const layer of [parameters, options]) {
-    for (const [name, value] of Object.entries(layer)) {
-      const type = Object.hasOwn(optionTypes, name) ? optionTypes[name] : undefined
-      if (type === undefined || value === null || value === undefined) continue
-      const checked = checkedValue(name, type, value)
-      if (Object.hasOwn(samplingDefaults, name)) merged[name] = checked
-    }
-  }
-  return merged as unknown as SamplingOptions
+  return { ...samplingDefaults, ...checkedOptions(parameters), ...checkedOptions(options) }
 }

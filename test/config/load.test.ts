@@ -25,6 +25,7 @@ describe('loadConfig', () => {
     expect(load()).toEqual({
       api: { host: '127.0.0.1', port: 11434 },
       origins: [],
+      openaiKey: '',
       p2p: '/ip4/127.0.0.1/tcp/11435',
       join: [],
       data: '/people/ada/.omx',
@@ -135,7 +136,8 @@ describe('loadConfig refuses', () => {
     ['p2p', { env: { OMX_P2P: '127.0.0.1:11435' } }, 'OMX_P2P', 'multiaddr'],
     ['join', { flags: { join: ['/ip4/10.0.0.1/udp/1'] } }, '--join', 'multiaddrs'],
     ['join', { flags: { join: ['/ip4/10.0.0.1/tcp/1/p2p/nobody'] } }, '--join', 'multiaddrs'],
-    ['engine', { env: { OMX_ENGINE: 'gpu' } }, 'OMX_ENGINE', 'llama, sim, ollama=URL'],
+    ['engine', { env: { OMX_ENGINE: 'gpu' } }, 'OMX_ENGINE', 'llama, sim, ollama=URL, openai=URL'],
+    ['engine', { env: { OMX_ENGINE: 'openai=http://me:secret@here/v1' } }, 'OMX_ENGINE', 'openai=URL'],
     ['slots', { env: { OLLAMA_NUM_PARALLEL: 'many' } }, 'OLLAMA_NUM_PARALLEL', 'a whole number from 1'],
     ['drain', { flags: { drainMs: 'soon' } }, '--drain', 'a duration'],
     ['mdns', { env: { OMX_MDNS: 'maybe' } }, 'OMX_MDNS', 'true or false'],
@@ -145,6 +147,12 @@ describe('loadConfig refuses', () => {
     expect(others).toEqual([])
     expect(problem).toMatchObject({ key, source: expect.stringContaining(source) })
     expect(problem?.expected).toContain(expected)
+  })
+
+  it('a key that cannot be one, without repeating it', () => {
+    const env = { OMX_OPENAI_KEY: 'sk-secret two' }
+    expect(() => loadConfig({ flags: {}, env, readFile: () => '', host })).toThrow(/^openai-key .*visible/)
+    expect(() => loadConfig({ flags: {}, env, readFile: () => '', host })).not.toThrow(/sk-secret/)
   })
 
   it('every problem at once, from whichever source', () => {

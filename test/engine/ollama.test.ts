@@ -5,7 +5,7 @@ import type { InferFrame } from '../../protocols/infer.ts'
 import type { LoadedEngine } from '../../src/engine/driver.ts'
 import { createDriver } from '../../src/engine/drivers.ts'
 import { OllamaCatalog } from '../../src/engine/ollama/catalog.ts'
-import { OllamaClient } from '../../src/engine/ollama/client.ts'
+import { ollamaAt } from '../../src/engine/ollama/driver.ts'
 import { useCluster } from '../process/support/cluster.ts'
 import type { OmxNode } from '../process/support/omx-node.ts'
 import { ask, collect, raw, request, settings, takeUntil } from './compliance.ts'
@@ -21,7 +21,7 @@ const load = async (file: ModelFile): Promise<LoadedEngine> =>
 
 beforeAll(async () => {
   node = await cluster.start('there', { engine: 'sim', holds: true })
-  catalog = new OllamaCatalog(new OllamaClient(node.url))
+  catalog = new OllamaCatalog(ollamaAt(node.url))
   const [held] = await catalog.list()
   model = (await catalog.find(held?.digest ?? '')) as ModelFile
   engine = await load(model)
@@ -43,7 +43,7 @@ describe('the models of an Ollama', () => {
   })
 
   it('are none while nothing answers there', async () => {
-    expect(await new OllamaCatalog(new OllamaClient('http://127.0.0.1:1')).list()).toEqual([])
+    expect(await new OllamaCatalog(ollamaAt('http://127.0.0.1:1')).list()).toEqual([])
   })
 })
 
@@ -120,7 +120,7 @@ describe('the ollama driver', () => {
     gone.process.kill('SIGKILL')
     const rest = await takeUntil(iterator, (frame) => frame.kind === 'failed')
     expect(rest.at(-1)).toMatchObject({ code: 'engine-crashed' })
-    expect(await lost.ended).toMatchObject({ name: 'OllamaError' })
+    expect(await lost.ended).toMatchObject({ name: 'RemoteError' })
     await expect(load({ ...model, name: 'absent:latest' })).rejects.toMatchObject({ code: 'load-failed' })
   })
 })

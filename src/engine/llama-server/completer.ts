@@ -9,15 +9,15 @@ import { realClock } from '../clock.ts'
 import type { Completer, CompletionRequest, EmbeddingRequest, Vocabulary } from '../completer.ts'
 import type { EngineSettings } from '../driver.ts'
 import { SchemaError } from '../grammar/json-schema.ts'
+import { type RemoteClient, RemoteError } from '../remote/client.ts'
 import { EmbeddingError } from '../vector.ts'
-import { type ServerApi, ServerError } from './api.ts'
 import { CompletionFrames, completionBody } from './completion.ts'
 import type { Embedder } from './embedder.ts'
 import type { ServerProcess } from './process.ts'
 
 export interface ServerCompleterInit {
   readonly process: ServerProcess
-  readonly api: ServerApi
+  readonly api: RemoteClient
   readonly embedder: Embedder
   /** The model's name, for messages. */
   readonly name: string
@@ -71,7 +71,7 @@ export class ServerCompleter implements Completer {
 
   async detokenize(tokens: readonly number[]): Promise<string> {
     const answer = await this.#init.api.ask('POST', '/detokenize', { tokens })
-    if (!contentCheck.Check(answer)) throw new ServerError(500, 'the server answered /detokenize without text')
+    if (!contentCheck.Check(answer)) throw new RemoteError(500, 'the server answered /detokenize without text')
     return answer.content
   }
 
@@ -98,7 +98,7 @@ export class ServerCompleter implements Completer {
       await run(work)
     } catch (error) {
       // A connection that broke is the process's end, which says more.
-      if (error instanceof ServerError && error.status === 0) await Promise.race([this.ended, pause()])
+      if (error instanceof RemoteError && error.status === 0) await Promise.race([this.ended, pause()])
       work.push({ kind: 'failed', ...failureOf(error) })
     }
   }
@@ -118,7 +118,7 @@ export class ServerCompleter implements Completer {
         if (frame.kind === 'done') return
       }
     }
-    throw new ServerError(0, 'the stream ended without its last event')
+    throw new RemoteError(0, 'the stream ended without its last event')
   }
 
   async #promptTokens({ before, prompt, resume, shift, sampling }: CompletionRequest): Promise<readonly number[]> {
@@ -131,7 +131,7 @@ export class ServerCompleter implements Completer {
 
   async #tokens(text: string, withSpecial: boolean): Promise<readonly number[]> {
     const answer = await this.#init.api.ask('POST', '/tokenize', { content: text, add_special: withSpecial })
-    if (!tokensCheck.Check(answer)) throw new ServerError(500, 'the server answered /tokenize without tokens')
+    if (!tokensCheck.Check(answer)) throw new RemoteError(500, 'the server answered /tokenize without tokens')
     return answer.tokens
   }
 }
@@ -147,7 +147,7 @@ function failureOf(error: unknown): { readonly code: FailureCode; readonly messa
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof EmbeddingError) return { code: error.code, message }
   if (error instanceof SchemaError) return { code: 'invalid-request', message }
-  if (!(error instanceof ServerError)) return { code: 'internal', message }
+  if (!(error instanceof RemoteError)) return { code: 'internal', message }
   if (error.status === 0) return { code: 'engine-crashed', message }
   return { code: error.status >= 400 && error.status < 500 ? 'invalid-request' : 'internal', message }
 }

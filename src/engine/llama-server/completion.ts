@@ -68,7 +68,6 @@ const Event = Type.Object({
       predicted_ms: Type.Number(),
     }),
   ),
-  error: Type.Optional(Type.Object({ message: Type.String() })),
 })
 
 const eventCheck = Compile(Event)
@@ -88,10 +87,9 @@ export class CompletionFrames {
     this.#index = request.resume.length
   }
 
-  /** Throws an Error for what is no event of a completion, and for one that tells of a failure. */
+  /** Throws an Error for what is no event of a completion. */
   framesOf(event: unknown): InferFrame[] {
     if (!eventCheck.Check(event)) throw new Error(`an event that the server never sends: ${JSON.stringify(event)}`)
-    if (event.error !== undefined) throw new Error(event.error.message)
     const { prompt_progress: progress } = event
     if (progress !== undefined) {
       return [{ kind: 'progress', phase: 'prefill', done: progress.processed, total: progress.total }]

@@ -9,7 +9,7 @@ import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from
 import { readHeader } from '../llama/header.ts'
 import { availableBytes, contextFor, estimateMemory, memoryRefusal } from '../llama/memory.ts'
 import { PromptedEngine } from '../prompted-engine.ts'
-import { ServerApi, ServerError } from './api.ts'
+import { RemoteClient, RemoteError } from '../remote/client.ts'
 import { ServerCompleter } from './completer.ts'
 import { Embedder, type EmbeddingServer } from './embedder.ts'
 import { ServerProcess } from './process.ts'
@@ -96,7 +96,7 @@ export class LlamaServerDriver implements Driver {
     words: readonly string[],
     signal: AbortSignal | undefined,
     onEnd: (failure: Failure | undefined) => void,
-  ): Promise<{ readonly process: ServerProcess; readonly api: ServerApi }> {
+  ): Promise<{ readonly process: ServerProcess; readonly api: RemoteClient }> {
     let failure: Failure | undefined
     const process = new ServerProcess({
       command: this.#options.command,
@@ -107,11 +107,15 @@ export class LlamaServerDriver implements Driver {
         onEnd(how)
       },
     })
-    const api = new ServerApi(process.socketPath)
+    const api = new RemoteClient({
+      kind: 'llama-server',
+      url: 'http://localhost',
+      socketPath: process.socketPath,
+    })
     const untilMs = performance.now() + loadMs
     while (failure === undefined && signal?.aborted !== true && performance.now() < untilMs) {
       const health = await api.ask('GET', '/health').catch((error: unknown) => error)
-      if (!(health instanceof ServerError)) return { process, api }
+      if (!(health instanceof RemoteError)) return { process, api }
       await pause(healthMs)
     }
     await process.stop()
@@ -119,7 +123,7 @@ export class LlamaServerDriver implements Driver {
   }
 }
 
-async function vocabularyOf(api: ServerApi): Promise<Vocabulary> {
+async function vocabularyOf(api: RemoteClient): Promise<Vocabulary> {
   const props = await api.ask('GET', '/props').catch(() => ({}))
   const nothing = await api.ask('POST', '/tokenize', { content: '', add_special: true }).catch(() => ({}))
   const { chat_template, bos_token = '', eos_token = '' } = propsCheck.Check(props) ? props : {}

@@ -3,11 +3,11 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { InferFrame } from '../../../protocols/infer.ts'
 import type { EmbeddingRequest } from '../completer.ts'
+import { type RemoteClient, RemoteError } from '../remote/client.ts'
 import { EmbeddingError, inputTooLong, shapeVector } from '../vector.ts'
-import { type ServerApi, ServerError } from './api.ts'
 
 export interface EmbeddingServer {
-  readonly api: ServerApi
+  readonly api: RemoteClient
   stop(): Promise<void>
 }
 
@@ -29,7 +29,7 @@ export class Embedder {
     this.#init = init
   }
 
-  /** The vectors in order, then `done`. Throws an EmbeddingError or a ServerError. */
+  /** The vectors in order, then `done`. Throws an EmbeddingError or a RemoteError. */
   async *embed(request: EmbeddingRequest, signal: AbortSignal): AsyncGenerator<InferFrame, void, void> {
     const beganMs = performance.now()
     let promptTokens = 0
@@ -40,7 +40,7 @@ export class Embedder {
       promptTokens += tokens.length
       // -1: as the model gives it; it is normalized here, as for every driver.
       const answer = await api.ask('POST', '/embeddings', { content: tokens, embd_normalize: -1 })
-      if (!vectorsCheck.Check(answer)) throw new ServerError(500, 'the server answered /embeddings without a vector')
+      if (!vectorsCheck.Check(answer)) throw new RemoteError(500, 'the server answered /embeddings without a vector')
       const vector = shapeVector(answer[0]?.embedding[0] ?? [], request.dimensions, request.normalize)
       yield { kind: 'embedding', index, vector }
     }
@@ -66,7 +66,7 @@ export class Embedder {
     return this.#server
   }
 
-  async #fit(api: ServerApi, text: string, truncate: boolean): Promise<readonly number[]> {
+  async #fit(api: RemoteClient, text: string, truncate: boolean): Promise<readonly number[]> {
     const answer = await api.ask('POST', '/tokenize', { content: text, add_special: true })
     const tokens = tokensCheck.Check(answer) ? answer.tokens : []
     const limit = this.#init.contextTokens - 1

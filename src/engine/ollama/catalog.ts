@@ -3,21 +3,21 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { ModelCatalog, ModelFile, ModelMaker } from '../../../actors/model-catalog.ts'
 import type { HeldModel } from '../../../protocols/report.ts'
-import { type OllamaClient, OllamaError } from './client.ts'
+import { type RemoteClient, RemoteError } from '../remote/client.ts'
 import { tagsOf } from './tags.ts'
 
 const showCheck = Compile(Type.Record(Type.String(), Type.Unknown()))
 
 export class OllamaCatalog implements ModelCatalog, ModelMaker {
-  readonly #client: OllamaClient
+  readonly #client: RemoteClient
 
-  constructor(client: OllamaClient) {
+  constructor(client: RemoteClient) {
     this.#client = client
   }
 
   /** None while the Ollama does not answer: it may be starting, and is asked again soon. */
   list(): Promise<readonly HeldModel[]> {
-    return tagsOf(this.#client).catch((error: OllamaError) => {
+    return tagsOf(this.#client).catch((error: RemoteError) => {
       if (error.status === 0) return []
       throw error
     })
@@ -59,9 +59,9 @@ export class OllamaCatalog implements ModelCatalog, ModelMaker {
     return Promise.reject(this.#elsewhere(`create ${name} there`))
   }
 
-  #elsewhere(todo: string): OllamaError {
+  #elsewhere(todo: string): RemoteError {
     const where = `the models of this node are those of the Ollama at ${this.#client.url}`
-    return new OllamaError(400, `${where}: ${todo}, with "ollama create"`)
+    return new RemoteError(400, `${where}: ${todo}, with "ollama create"`)
   }
 
   /** What that Ollama cannot use, it does not list. */
@@ -74,7 +74,7 @@ export class OllamaCatalog implements ModelCatalog, ModelMaker {
     try {
       return await answer
     } catch (error) {
-      if (error instanceof OllamaError && error.status === 404) return undefined
+      if (error instanceof RemoteError && error.status === 404) return undefined
       throw error
     }
   }

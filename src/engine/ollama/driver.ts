@@ -3,8 +3,9 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { ModelFile } from '../../../actors/model-catalog.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from '../driver.ts'
-import type { OllamaClient } from './client.ts'
-import { OllamaEngine } from './engine.ts'
+import { RemoteClient } from '../remote/client.ts'
+import { RemoteEngine } from '../remote/engine.ts'
+import { OllamaModel } from './model.ts'
 import { tagsOf } from './tags.ts'
 
 /** How long what the Ollama said of a name holds: a name that is pulled anew there is noticed as soon. */
@@ -25,9 +26,9 @@ const psCheck = Compile(
 
 export class OllamaDriver implements Driver {
   readonly name = 'ollama'
-  readonly #client: OllamaClient
+  readonly #client: RemoteClient
 
-  constructor(client: OllamaClient) {
+  constructor(client: RemoteClient) {
     this.#client = client
   }
 
@@ -40,15 +41,15 @@ export class OllamaDriver implements Driver {
         throw new EngineError('load-failed', `cannot load ${model.name}: ${error.message}`, { cause: error })
       })
     const loaded = await this.#loaded(model.name)
-    return new OllamaEngine({
+    const remote = new OllamaModel({
       client,
-      model,
-      settings,
+      name: model.name,
       contextLength: loaded?.context_length ?? settings.contextTokens,
       sizeBytes: loaded?.size ?? model.sizeBytes,
       sizeVramBytes: loaded?.size_vram ?? 0,
       isCurrent: this.#current(model),
     })
+    return new RemoteEngine({ model, settings, remote })
   }
 
   async #loaded(name: string) {
@@ -68,4 +69,9 @@ export class OllamaDriver implements Driver {
       return isCurrent
     }
   }
+}
+
+/** @param url such as `http://127.0.0.1:11434` */
+export function ollamaAt(url: string): RemoteClient {
+  return new RemoteClient({ kind: 'Ollama', url })
 }

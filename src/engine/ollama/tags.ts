@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { HeldModel, ModelDetails } from '../../../protocols/report.ts'
-import { type OllamaClient, OllamaError } from './client.ts'
+import { type RemoteClient, RemoteError } from '../remote/client.ts'
 
 const text = Type.Optional(Type.String({ maxLength: 256 }))
 const integer = Type.Optional(Type.Integer({ minimum: 0 }))
@@ -35,10 +35,10 @@ const TagsAnswer = Type.Object({
 
 const tagsCheck = Compile(TagsAnswer)
 
-/** Newest first, as Ollama lists them. Rejects with an OllamaError. */
-export async function tagsOf(client: OllamaClient): Promise<readonly HeldModel[]> {
+/** Newest first, as Ollama lists them. Rejects with a RemoteError. */
+export async function tagsOf(client: RemoteClient): Promise<readonly HeldModel[]> {
   const answer = await client.ask('GET', '/api/tags')
-  if (!tagsCheck.Check(answer)) throw new OllamaError(500, `${client.url} answered /api/tags with something else`)
+  if (!tagsCheck.Check(answer)) throw new RemoteError(500, `${client.url} answered /api/tags with something else`)
   return answer.models.map(({ name, modified_at = '', size = 0, digest, details = {}, capabilities }) => {
     const { context_length = 0, embedding_length = 0 } = details
     return {

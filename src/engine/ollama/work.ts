@@ -3,9 +3,8 @@ import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { ChatMessage, TokenLogprob, Tool, ToolCall } from '../../../protocols/chat.ts'
 import type { InferFrame, InferRequest, InferResult } from '../../../protocols/infer.ts'
-import type { Line } from './client.ts'
-
-type AnswerWork = Extract<InferRequest['work'], { kind: 'generate' | 'chat' }>
+import type { Line } from '../remote/client.ts'
+import type { AnswerWork } from '../remote/engine.ts'
 
 /** The path and the body of a streamed answer. */
 export function answerRequest(

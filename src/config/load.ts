@@ -101,10 +101,11 @@ function unknownVariables(env: ConfigSources['env']): ConfigProblem[] {
   const variables = entries.map(([key]) => variableOf(key))
   return Object.entries(env)
     .filter(([variable]) => variable.startsWith('OMX_') && !variables.includes(variable))
-    .map(([variable, value]) => ({
+    .map(([variable]) => ({
       key: variable,
       source: variable,
-      value,
+      // Not its value: the misspelt name of a secret has a secret.
+      value: undefined,
       expected: unknownName(variable, variables),
     }))
 }

@@ -21,7 +21,8 @@ export class ConfigError extends Error {
   constructor(problems: readonly ConfigProblem[]) {
     const lines = problems.map(({ key, source, value, expected }) => {
       const origin = source === key ? '' : ` (from ${source})`
-      return `${key}${origin}: ${shown(value)} cannot be used: ${expected}`
+      const given = value === undefined ? '' : ` ${shown(value)} cannot be used:`
+      return `${key}${origin}:${given} ${expected}`
     })
     super(lines.join('\n'))
     this.problems = problems

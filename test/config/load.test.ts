@@ -177,6 +177,13 @@ describe('loadConfig refuses', () => {
     expect(problemsOf({ file: 'colour: red' })[0]?.expected).toContain('--help')
   })
 
+  it('a misspelt name without repeating what may be a secret', () => {
+    const env = { OMX_OPENAI_KEYS: 'sk-secret' }
+    const failure = () => loadConfig({ flags: {}, env, readFile: () => '', host })
+    expect(failure).toThrow(/^OMX_OPENAI_KEYS: .*OMX_OPENAI_KEY/)
+    expect(failure).not.toThrow('sk-secret')
+  })
+
   it('a file that cannot be read, is not YAML or holds no settings', () => {
     const unreadable = () => {
       throw new Error("ENOENT: no such file or directory, open 'omx.yaml'")

@@ -2,8 +2,10 @@
 import { randomBytes } from 'node:crypto'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
+import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
+import type { PullerInput } from '../actors/puller.ts'
 import type { TaskJournal } from '../actors/task-journal.ts'
 import { tree } from '../actors/tree.ts'
 import { displayName, parseModelName } from '../protocols/model-name.ts'
@@ -26,14 +28,18 @@ import { type Host, openHost } from './net/host.ts'
 import { loadOrCreateKey } from './net/key.ts'
 import { logFacts } from './observe/log-facts.ts'
 import { provisions } from './provisions.ts'
+import { Downloads } from './registry/downloads.ts'
+import { Exchange } from './registry/exchange.ts'
+import { Pull } from './registry/pull.ts'
 import type { RunningNode, StartNode } from './running-node.ts'
 import { Runtime } from './runtime/runtime.ts'
 import { realWorld } from './runtime/world.ts'
-import { type Catalog, openCatalog } from './store/catalog.ts'
+import { type Catalog, type ModelsFolder, openCatalog } from './store/catalog.ts'
 import { type DataFolder, openDataFolder } from './store/data-folder.ts'
 import { type HealthHistory, openHealthHistory } from './store/health-history.ts'
 import { beginLife } from './store/life.ts'
 import { removeRunFile, writeRunFile } from './store/run-file.ts'
+import { Shelf } from './store/shelf.ts'
 import { openTaskJournal } from './store/task-journal.ts'
 import { version } from './version.ts'
 
@@ -46,6 +52,8 @@ interface Open {
   readonly history: HealthHistory
   readonly journal: TaskJournal
   readonly catalog: Catalog
+  /** Absent where the models are another server's. */
+  readonly models: ModelsFolder | undefined
   readonly closers: DisposableStack
 }
 
@@ -59,7 +67,10 @@ export const startNode: StartNode = async (config, log) => {
     const journal = closers.adopt(openTaskJournal(at('tasks.sqlite'), Date.now(), onError), (open) => open.close())
     if (journal.cutOff > 0)
       log.warn({ requests: journal.cutOff }, 'the previous run was cut off in the middle of requests')
-    return await run(config, log, { folder, history, journal, catalog: await catalogOf(config), closers })
+    const foreign = remoteCatalog(config)
+    const models = foreign === undefined ? await openCatalog(config.models, { data: config.data }) : undefined
+    const catalog = (models ?? foreign) as Catalog
+    return await run(config, log, { folder, history, journal, catalog, models, closers })
   } catch (error) {
     closers.dispose()
     throw error
@@ -91,6 +102,7 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
     runtime,
     responses,
     startedMs,
+    stepsOf: await pullsOf(privateKey, open),
     driver: driverOf(config),
     capacity: { cpus: availableParallelism(), memoryBytes: totalmem() },
     host: {
@@ -133,11 +145,26 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
   }
 }
 
-/** The models of the folder; with another server as the engine, the models of that. */
-async function catalogOf({ engine, models, data, openaiKey }: Config): Promise<Catalog> {
+/** The models of another server, where one is the engine. */
+function remoteCatalog({ engine, openaiKey }: Config): Catalog | undefined {
   if (engine.name === 'ollama') return new OllamaCatalog(ollamaAt(engine.url))
   if (engine.name === 'openai') return new OpenaiCatalog(openaiAt(engine.url, openaiKey))
-  return await openCatalog(models, { data })
+  return undefined
+}
+
+/** What a pull does: from any registry into the models folder, signed with this node's key. */
+async function pullsOf(privateKey: PrivateKey, { models, closers }: Open): Promise<PullerInput['stepsOf']> {
+  if (models === undefined) {
+    return () => {
+      throw new Error('this node uses the models of another server: pull there')
+    }
+  }
+  const node = peerIdFromPrivateKey(privateKey).toString()
+  const shelf = await Shelf.open(models, node)
+  const exchange = closers.use(new Exchange())
+  const signer = { publicKey: privateKey.publicKey.raw, sign: (bytes: Uint8Array) => privateKey.sign(bytes) }
+  const init = { exchange, signer, shelf, downloads: new Downloads(shelf) }
+  return (request, board) => new Pull(init, request, board)
 }
 
 function driverOf({ engine, gpu, simTokensPerSecond, openaiKey }: Config) {
@@ -166,6 +193,7 @@ function services(
     copy: (source, destination) => cluster.copy(source, destination),
     remove: (name) => cluster.remove(name),
     maker: clusterMaker({ cluster, maker: catalog }),
+    pull: (request, signal) => cluster.pull(request, signal),
     operations: clusterOperations({ cluster, runtime, catalog, token, startedMs }),
   }
 }

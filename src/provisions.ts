@@ -13,6 +13,8 @@ import { ollamaApiMachine } from '../actors/ollama-api.ts'
 import { peerMachine } from '../actors/peer.ts'
 import { leastConnections } from '../actors/placement.ts'
 import { proberMachine } from '../actors/prober.ts'
+import { pullMachine } from '../actors/pull.ts'
+import { PullBoards, type PullerInput, pullerMachine } from '../actors/puller.ts'
 import { reporterMachine } from '../actors/reporter.ts'
 import { schedulerMachine } from '../actors/scheduler.ts'
 import { taskMachine } from '../actors/task.ts'
@@ -55,6 +57,8 @@ export interface ProvisionsInit {
   readonly history: Pick<HealthHistory, 'record'>
   readonly journal: TaskJournal
   readonly responses: Responses
+  /** What a pull does; see `src/registry/pull.ts`. */
+  readonly stepsOf: PullerInput['stepsOf']
   readonly startedMs: number
   readonly driver: Driver
   readonly capacity: NodeReport['capacity']
@@ -127,9 +131,20 @@ export function provisions(init: ProvisionsInit): TreeInit {
         task: task(init, serve.own, () => host),
       },
     },
+    puller: { logic: pullerMachine, input: { pull: pullMachine, stepsOf: init.stepsOf, boards: pullBoards(runtime) } },
     ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener: init.listener } }) },
     inspector: { logic: inspectorMachine, input: inspection(runtime) },
   }
+}
+
+/** A pull's listeners are told of its end, also where its actor had no time to. */
+function pullBoards(runtime: Runtime): PullBoards {
+  const boards = new PullBoards()
+  runtime.facts.observe(['exited'], ({ ref, exit }) => {
+    const problem = exit.kind === 'crash' ? exit.failure.message : 'this node is stopping'
+    if (ref.startsWith(refOf(runtime.node, 'node/pulls/'))) boards.end(ref, problem)
+  })
+  return boards
 }
 
 function inspection(runtime: Runtime): InspectorInput {

@@ -24,7 +24,7 @@ const rooms: readonly Room[] = [
   { name: 'config', path: /^src\/config(\.ts$|\/)/, imports: ['protocols', 'config'] },
   {
     name: 'adapter',
-    path: /^src\/(net|engine|store|http|observe|security|ui)\//,
+    path: /^src\/(net|engine|store|registry|http|observe|security|ui)\//,
     imports: ['protocols', 'runtime', 'actors', 'version', 'gguf', 'modelfile', 'prompt', 'same adapter'],
   },
   {

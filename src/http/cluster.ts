@@ -1,4 +1,5 @@
 /** What the routes need, by messages to this node's actors and, through them, to the others'. */
+import type { PullAnswer, PullRequest } from '../../actors/puller.ts'
 import type { SubmitAnswer, SubmittedTask } from '../../actors/scheduler.ts'
 import {
   type ClusterNode,
@@ -13,9 +14,10 @@ import { refOf } from '../../protocols/ref.ts'
 import type { HeldModel, NodeReport } from '../../protocols/report.ts'
 import { AskError } from '../runtime/asks.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { watchBoard } from './board-lines.ts'
 import { ApiError, type ErrorCode } from './errors.ts'
 import type { Responses } from './responses.ts'
-import type { Answer, LoadedRow, NewRequest } from './services.ts'
+import type { Answer, LoadedRow, NewRequest, Progress } from './services.ts'
 
 /** An actor of this node answers within a turn or two; this is for one that is being restarted. */
 const localAnswerMs = 5000
@@ -185,6 +187,17 @@ export class Cluster {
     if (answer === undefined) return // Gossip brings it.
     const report = { ...(answer.report as NodeReport), node }
     this.#runtime.tell(refOf(this.self, 'node/membership'), { type: 'report.received', report })
+  }
+
+  async pull(request: PullRequest, signal: AbortSignal): Promise<Progress> {
+    const listener = this.#newId()
+    const answer = (await this.ask('node/puller', { type: 'pull.join', request, listener })) as PullAnswer & Message
+    if (answer.type === 'pull.refused') throw new ApiError('pull-failed', answer.message)
+    const { pull, board } = answer
+    const leave = () => void this.#runtime.tell(refOf(this.self, 'node/puller'), { type: 'pull.leave', pull, listener })
+    if (signal.aborted) leave()
+    else signal.addEventListener('abort', leave, { once: true })
+    return watchBoard(board, signal)
   }
 
   async unload(name: string): Promise<void> {

@@ -17,6 +17,7 @@ type OwnCode =
   | 'import-failed'
   | 'store-failed'
   | 'no-space'
+  | 'pull-failed'
   | 'cloud-disabled'
   | 'not-supported'
   | 'invalid-format'
@@ -63,6 +64,7 @@ const rows: Readonly<Record<ErrorCode, Row>> = {
   'import-failed': { status: 400 },
   'store-failed': { status: 500 },
   'no-space': { status: 507 },
+  'pull-failed': { status: 500 },
   'cloud-disabled': { status: 403, words: () => 'ollama cloud is disabled: remote model is unavailable' },
   'not-supported': { status: 400 },
   'invalid-format': { status: 500 },

@@ -15,6 +15,7 @@ import { openaiRoutes } from './openai/routes.ts'
 import { collectRoutes } from './openapi.ts'
 import { operationsRoutesFor } from './operations.ts'
 import { originGuard } from './origin.ts'
+import { pullRoute } from './pull.ts'
 import { rootRoutes } from './root.ts'
 import type { ApiServices } from './services.ts'
 import { type HttpLog, installWire, sendJson, wireOptions } from './wire.ts'
@@ -107,6 +108,7 @@ export async function startListener(init: ListenerInit): Promise<Listener> {
   modelRoutes(app, services)
   blobRoutes(app, services)
   createRoute(app, services)
+  pullRoute(app, services)
   generateRoute(app, services)
   chatRoute(app, services)
   embeddingRoutes(app, services)

@@ -1,5 +1,7 @@
 /** What the routes need from the cluster. `src/node.ts` implements it by messages to actors. */
 import type { ModelMaker } from '../../actors/model-catalog.ts'
+import type { ProgressLine } from '../../actors/progress-board.ts'
+import type { PullRequest } from '../../actors/puller.ts'
 import type { InferRequest, InferStream, InferWork } from '../../protocols/infer.ts'
 import type {
   FactsAnswer,
@@ -11,6 +13,9 @@ import type {
 } from '../../protocols/operations.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import type { HeldModel, LoadedModel, ModelDetails } from '../../protocols/report.ts'
+
+/** Long work under way: its lines as they come, which end with an ApiError where it failed. */
+export type Progress = AsyncIterable<ProgressLine>
 
 /** How a request is to be computed, beside its work and its options. */
 export type RequestWishes = Pick<InferRequest, 'truncate' | 'shift' | 'logprobs' | 'renderOnly'>
@@ -61,6 +66,8 @@ export interface ApiServices {
   remove(name: string): Promise<void>
   /** Blobs and new models on this node; its methods reject with ApiErrors. */
   readonly maker: ModelMaker
+  /** Brings a model to this node from a registry; leaving with `signal` cancels it when nobody else waits. Rejects with `pull-failed`. */
+  pull(request: PullRequest, signal: AbortSignal): Promise<Progress>
   readonly operations: OperationsServices
 }
 

@@ -6,13 +6,13 @@ import { displayName, fullName, type ModelName, parseModelName, sameName } from 
 import type { HeldModel } from '../../protocols/report.ts'
 import { hasBlob, writeBlob } from './blobs.ts'
 import { capabilitiesOf } from './capabilities.ts'
-import { copyManifest, removeModel } from './change.ts'
+import { copyManifest, removeModel, writeManifest } from './change.ts'
 import { collectUnnamed, digestsOf, isOwn, removeFreed } from './collect.ts'
 import { createModel } from './create.ts'
 import { GgufMemory } from './gguf.ts'
 import { type InTurn, importGguf } from './import.ts'
 import { blobPath, createFolders, type Layout, layoutAt, manifestPath } from './layout.ts'
-import { type Config, layersOf, type Manifest, readConfig, readManifest } from './manifest.ts'
+import { type Config, layersOf, type Manifest, parseManifest, readConfig, readManifest } from './manifest.ts'
 import { readMessages, readParameters, readTexts, showModel } from './show.ts'
 import { removeAbandoned } from './staged-file.ts'
 import { causeText, fileError, StoreError, type StoreErrorCode, systemCode } from './store-error.ts'
@@ -48,11 +48,23 @@ export interface CatalogOptions {
   readonly data?: string
 }
 
+/** A models folder that others may put finished blobs into. */
+export interface ModelsFolder extends Catalog {
+  readonly layout: Layout
+  /** Where the manifest of a name lies, in whatever case it is asked for; undefined when there is none. */
+  manifestOf(name: string): Promise<string | undefined>
+  /**
+   * Gives a name its manifest once all that this names is there; true when that left blobs unused, which then are gone.
+   * Throws a StoreError.
+   */
+  keepManifest(name: string, bytes: Uint8Array): Promise<boolean>
+}
+
 /**
  * Opens a models folder, an Ollama's own included, and creates what is missing of it. Removes what imports by killed
  * processes left. Throws a StoreError when the folder cannot be created or read.
  */
-export async function openCatalog(folder: string, { data }: CatalogOptions = {}): Promise<Catalog> {
+export async function openCatalog(folder: string, { data }: CatalogOptions = {}): Promise<ModelsFolder> {
   const layout = layoutAt(folder)
   await createFolders(layout)
   await removeAbandoned(layout.blobs)
@@ -73,8 +85,8 @@ interface Remembered {
   capabilities?: readonly string[]
 }
 
-class FolderCatalog implements Catalog {
-  readonly #layout: Layout
+class FolderCatalog implements ModelsFolder {
+  readonly layout: Layout
   readonly #memory = new GgufMemory()
   /** By manifest path; an entry holds as long as the manifest's stamp does. */
   #remembered: ReadonlyMap<string, Remembered> = new Map()
@@ -83,7 +95,7 @@ class FolderCatalog implements Catalog {
   #changing: Promise<unknown> = Promise.resolve()
 
   constructor(layout: Layout, own: boolean) {
-    this.#layout = layout
+    this.layout = layout
     this.#own = own
   }
 
@@ -105,7 +117,7 @@ class FolderCatalog implements Catalog {
 
   async #fileOf({ digest, name, manifest, config, path }: StoredModel): Promise<ModelFile> {
     if (layersOf(manifest, 'adapter').length > 0) throw hasAdapter(displayName(name))
-    const pathOf = (layerDigest: string) => blobPath(this.#layout, layerDigest)
+    const pathOf = (layerDigest: string) => blobPath(this.layout, layerDigest)
     const [[system], [template], messages, parameters] = await Promise.all([
       readTexts(manifest, 'system', pathOf),
       readTexts(manifest, 'template', pathOf),
@@ -134,7 +146,7 @@ class FolderCatalog implements Catalog {
     if (wanted === undefined) return undefined
     const model = pick(await this.#walk(), wanted)
     if (model === undefined) return undefined
-    return showModel(model, (digest) => blobPath(this.#layout, digest), verbose)
+    return showModel(model, (digest) => blobPath(this.layout, digest), verbose)
   }
 
   async importGguf(
@@ -143,23 +155,23 @@ class FolderCatalog implements Catalog {
     onProgress?: (bytes: number) => void,
   ): Promise<HeldModel> {
     const target = await this.#spelling(name)
-    await importGguf(this.#layout, target, source, (change) => this.#replace(target, change), onProgress)
+    await importGguf(this.layout, target, source, (change) => this.#replace(target, change), onProgress)
     return heldModel(await this.#read(target, new Map()))
   }
 
   hasBlob(digest: string): Promise<boolean> {
-    return hasBlob(this.#layout, digest)
+    return hasBlob(this.layout, digest)
   }
 
   writeBlob(digest: string, source: AsyncIterable<Uint8Array>, sizeBytes: number | undefined): Promise<void> {
-    return writeBlob(this.#layout, digest, source, sizeBytes)
+    return writeBlob(this.layout, digest, source, sizeBytes)
   }
 
   async create(request: NewModel, onStatus: (status: string) => void): Promise<void> {
     const name = await this.#spelling(request.name)
     const find = (from: string) => this.#base(from)
     const inTurn: InTurn = (change) => this.#replace(name, change)
-    await createModel({ layout: this.#layout, name, request, find, inTurn, onStatus })
+    await createModel({ layout: this.layout, name, request, find, inTurn, onStatus })
   }
 
   /** The model that another one begins with. Throws a StoreError when it is not here or cannot be used. */
@@ -173,7 +185,7 @@ class FolderCatalog implements Catalog {
     const target = await this.#spelling(destination)
     return this.#replace(target, async () => {
       const known = await this.#known(source)
-      if (known !== undefined) await copyManifest(this.#layout, known, target)
+      if (known !== undefined) await copyManifest(this.layout, known, target)
       return known !== undefined
     })
   }
@@ -189,14 +201,34 @@ class FolderCatalog implements Catalog {
     return changing
   }
 
+  async manifestOf(name: string): Promise<string | undefined> {
+    const known = await this.#known(name)
+    return known === undefined ? undefined : manifestPath(this.layout, known)
+  }
+
+  async keepManifest(name: string, bytes: Uint8Array): Promise<boolean> {
+    const target = await this.#spelling(name)
+    const { freed } = await this.#replaced(target, async () => {
+      await this.#checkBlobs(parseManifest(displayName(target), bytes))
+      await writeManifest(this.layout, target, Buffer.from(bytes)).catch((error: unknown) => {
+        throw fileError(`Writing the manifest of ${displayName(target)} into`, this.layout.root, error)
+      })
+    })
+    return freed
+  }
+
+  async #replace<T>(name: ModelName, change: () => Promise<T>): Promise<T> {
+    return (await this.#replaced(name, change)).changed
+  }
+
   /** Changes what a name means. In a folder of our own, what only its last version needed goes with it. */
-  #replace<T>(name: ModelName, change: () => Promise<T>): Promise<T> {
+  #replaced<T>(name: ModelName, change: () => Promise<T>): Promise<{ readonly changed: T; readonly freed: boolean }> {
     return this.#inTurn(async () => {
-      const before = this.#own ? await digestsOf(this.#layout, name).catch(() => new Set<string>()) : new Set<string>()
+      const before = this.#own ? await digestsOf(this.layout, name).catch(() => new Set<string>()) : new Set<string>()
       const changed = await change()
       // The change is made, whatever becomes of this: what stays now goes when the folder is next opened.
-      if (before.size > 0) await removeFreed(this.#layout, before, await this.#names()).catch(() => undefined)
-      return changed
+      const freed = await removeFreed(this.layout, before, await this.#names()).catch(() => false)
+      return { changed, freed }
     })
   }
 
@@ -204,7 +236,7 @@ class FolderCatalog implements Catalog {
     const known = await this.#known(name)
     if (known === undefined) return false
     const others = (await this.#names()).filter((other) => fullName(other) !== fullName(known))
-    await removeModel(this.#layout, known, others)
+    await removeModel(this.layout, known, others)
     return true
   }
 
@@ -248,7 +280,7 @@ class FolderCatalog implements Catalog {
       try {
         models.push(await this.#read(name, remembered))
       } catch (error) {
-        const path = manifestPath(this.#layout, name)
+        const path = manifestPath(this.layout, name)
         problems.push({ name: displayName(name), path, message: causeText(error) })
       }
     }
@@ -260,7 +292,7 @@ class FolderCatalog implements Catalog {
   /** The names that manifests lie under; anything else in the folder is none of ours. */
   async #names(): Promise<ModelName[]> {
     const names: ModelName[] = []
-    const root = this.#layout.manifests
+    const root = this.layout.manifests
     for (const host of await folderEntries(root)) {
       for (const namespace of await folderEntries(join(root, host))) {
         for (const model of await folderEntries(join(root, host, namespace))) {
@@ -276,7 +308,7 @@ class FolderCatalog implements Catalog {
 
   /** One model, its manifest read only when it changed. Throws a StoreError that says why it cannot be used. */
   async #read(name: ModelName, remembered: Map<string, Remembered>): Promise<StoredModel> {
-    const path = manifestPath(this.#layout, name)
+    const path = manifestPath(this.layout, name)
     const status = await stat(path, { bigint: true })
     const stamp = `${status.mtimeNs}:${status.size}:${status.ino}`
     const known = this.#remembered.get(path)
@@ -285,7 +317,7 @@ class FolderCatalog implements Catalog {
     const [layer] = layersOf(entry.manifest, 'model')
     if (layer === undefined)
       throw new StoreError('unsupported', `${path} has no GGUF layer. Pull a GGUF version of it.`)
-    const blob = blobPath(this.#layout, layer.digest)
+    const blob = blobPath(this.layout, layer.digest)
     const facts = await this.#memory.facts(blob)
     remembered.set(path, entry)
     entry.capabilities ??= capabilitiesOf({ ...entry, facts })
@@ -295,14 +327,14 @@ class FolderCatalog implements Catalog {
 
   async #readFiles(path: string): Promise<Omit<Remembered, 'name' | 'stamp'>> {
     const { manifest, digest } = await readManifest(path)
-    const config = await readConfig(blobPath(this.#layout, manifest.config.digest))
-    const [goTemplate] = await readTexts(manifest, 'template', (layer) => blobPath(this.#layout, layer))
+    const config = await readConfig(blobPath(this.layout, manifest.config.digest))
+    const [goTemplate] = await readTexts(manifest, 'template', (layer) => blobPath(this.layout, layer))
     return { manifest, digest, config, goTemplate }
   }
 
   async #checkBlobs(manifest: Manifest): Promise<void> {
     for (const { digest, size } of [manifest.config, ...manifest.layers]) {
-      const path = blobPath(this.#layout, digest)
+      const path = blobPath(this.layout, digest)
       const present = await stat(path).catch(() => undefined)
       if (present === undefined) throw new StoreError('corrupt', `${path} is missing. Pull or import the model again.`)
       if (present.size !== size) {

@@ -11,13 +11,18 @@ import { fileError, systemCode } from './store-error.ts'
 export async function copyManifest(layout: Layout, source: ModelName, target: ModelName): Promise<void> {
   const path = manifestPath(layout, target)
   try {
-    const bytes = await readFile(manifestPath(layout, source))
-    await mkdir(dirname(path), { recursive: true })
-    await using staged = await stageBytes(layout, bytes)
-    await staged.moveTo(path)
+    await writeManifest(layout, target, await readFile(manifestPath(layout, source)))
   } catch (error) {
     throw fileError(`Copying ${displayName(source)} to`, path, error)
   }
+}
+
+/** Gives a name a manifest, in one step. Throws what the file system does. */
+export async function writeManifest(layout: Layout, name: ModelName, bytes: Buffer): Promise<void> {
+  const path = manifestPath(layout, name)
+  await mkdir(dirname(path), { recursive: true })
+  await using staged = await stageBytes(layout, bytes)
+  await staged.moveTo(path)
 }
 
 /**

@@ -36,18 +36,19 @@ export async function collectUnnamed(layout: Layout, nowMs: number): Promise<num
   return removed
 }
 
-/** Removes those blobs of a version that has gone which none of these names needs. Throws a StoreError. */
+/** Removes those blobs of a version that has gone which none of these names needs; whether there were any. Throws a StoreError. */
 export async function removeFreed(
   layout: Layout,
   digests: ReadonlySet<string>,
   names: readonly ModelName[],
-): Promise<void> {
-  if (digests.size === 0) return
+): Promise<boolean> {
+  if (digests.size === 0) return false
   const needed = await Promise.all(names.map((name) => digestsOf(layout, name))).catch(() => undefined)
-  if (needed === undefined) return
+  if (needed === undefined) return false
   const freed = new Set(digests)
   for (const others of needed) for (const digest of others) freed.delete(digest)
   for (const digest of freed) await unlinkIfThere(blobPath(layout, digest))
+  return freed.size > 0
 }
 
 /** What a name's manifest names. Throws a StoreError when it cannot be read. */

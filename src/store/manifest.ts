@@ -57,9 +57,19 @@ export function layersOf(manifest: { readonly layers: readonly Layer[] }, kind: 
 /** A manifest and its digest in hex. Throws a StoreError when it cannot be read or is not a manifest. */
 export async function readManifest(path: string): Promise<{ manifest: Manifest; digest: string }> {
   const bytes = await readBounded(path)
-  const manifest = parseJson(path, bytes)
-  if (!manifestCheck.Check(manifest)) throw mismatch(path, 'a manifest', manifestCheck, manifest)
-  return { manifest, digest: sha256Hex(bytes) }
+  return { manifest: parseManifest(path, bytes), digest: sha256Hex(bytes) }
+}
+
+/** A manifest's bytes, as they are. Throws a StoreError when they cannot be read. */
+async function readManifestBytes(path: string): Promise<Buffer> {
+  return await readBounded(path)
+}
+
+/** The same of bytes that come from elsewhere. `origin`: for messages. */
+export function parseManifest(origin: string, bytes: Uint8Array): Manifest {
+  const manifest = parseJson(origin, Buffer.from(bytes))
+  if (!manifestCheck.Check(manifest)) throw mismatch(origin, 'a manifest', manifestCheck, manifest)
+  return manifest
 }
 
 /** A config blob. Throws a StoreError when it cannot be read or is not a config. */

@@ -145,6 +145,9 @@ export class FabricNode {
       history: { record: () => {} },
       journal: new MemoryJournal(),
       responses: this.#responses,
+      stepsOf: () => {
+        throw new Error('this node reaches no registry')
+      },
       startedMs: this.runtime.world.monotonicMs(),
       driver: new SimDriver(engine),
       capacity,

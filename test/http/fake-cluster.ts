@@ -1,10 +1,11 @@
 /** The cluster's side of the seam, in this process: answers are scripted, streams are the real channel. */
 import type { ModelMaker } from '../../actors/model-catalog.ts'
+import type { PullRequest } from '../../actors/puller.ts'
 import type { InferFrame, InferResult, InferStream } from '../../protocols/infer.ts'
 import type { HeldModel } from '../../protocols/report.ts'
 import { ApiError } from '../../src/http/errors.ts'
 import { type Listener, startListener } from '../../src/http/listener.ts'
-import type { ApiServices, LoadedRow, NewRequest, OperationsServices } from '../../src/http/services.ts'
+import type { ApiServices, LoadedRow, NewRequest, OperationsServices, Progress } from '../../src/http/services.ts'
 import { Channel } from '../../src/runtime/channel.ts'
 
 const load = { active: 1, waiting: 0, slots: 4 }
@@ -120,6 +121,14 @@ export class FakeCluster implements ApiServices {
   async remove(name: string): Promise<void> {
     this.#require(name)
     this.removed.push(name)
+  }
+
+  progress: () => Progress = () => notScripted() as never
+  readonly pulls: PullRequest[] = []
+
+  async pull(request: PullRequest): Promise<Progress> {
+    this.pulls.push(request)
+    return this.progress()
   }
 
   #has(name: string): boolean {

@@ -90,7 +90,7 @@ type MutableFaults = { -readonly [Key in keyof SimFaults]: SimFaults[Key] }
 /** A pure supervisor takes any message; this one looks at it, so that one that bites ends it, as a defect would. */
 const mortalSupervisor = fromTransition((state: null, { type }: Message) => (type === undefined ? state : null), null)
 
-const supervisors: ReadonlySet<string> = new Set(['peers', 'joiners', 'engines', 'tasks'])
+const supervisors: ReadonlySet<string> = new Set(['peers', 'joiners', 'engines', 'tasks', 'pulls'])
 
 function withMortalSupervisors(spec: Spec): Spec {
   const children = spec.children ?? []
@@ -111,6 +111,10 @@ function lookAtCarrier(runtime: Runtime, onSighting: OnSighting): void {
     },
   })
   runtime.connect = (carrier) => connect(carrier === undefined ? undefined : lookedAt(carrier))
+}
+
+function noRegistry(): never {
+  throw new Error('a simulated node reaches no registry')
 }
 
 export class SimulatedNode {
@@ -180,6 +184,7 @@ export class SimulatedNode {
       history: events,
       journal: alter.journal?.(journal) ?? journal,
       responses,
+      stepsOf: noRegistry,
       startedMs: world.monotonicMs(),
       driver: watchDriver(
         new SimDriver({

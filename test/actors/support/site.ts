@@ -15,6 +15,8 @@ import { type ListenerEvent, ollamaApiMachine } from '../../../actors/ollama-api
 import { peerMachine } from '../../../actors/peer.ts'
 import { leastConnections } from '../../../actors/placement.ts'
 import { proberMachine } from '../../../actors/prober.ts'
+import { pullMachine } from '../../../actors/pull.ts'
+import { PullBoards, pullerMachine } from '../../../actors/puller.ts'
 import { reporterMachine } from '../../../actors/reporter.ts'
 import { schedulerMachine } from '../../../actors/scheduler.ts'
 import { taskMachine } from '../../../actors/task.ts'
@@ -240,7 +242,7 @@ export class Site {
     }
   }
 
-  #surface(): Pick<TreeInit, 'ollamaApi' | 'inspector'> {
+  #surface(): Pick<TreeInit, 'puller' | 'ollamaApi' | 'inspector'> {
     const { runtime, node } = this
     const listener = fromCallback<{ type: 'drain' }>(({ sendBack, receive }) => {
       this.bound++
@@ -249,6 +251,7 @@ export class Site {
       receive(() => send({ type: 'listener.drained' }))
     })
     return {
+      puller: { logic: pullerMachine, input: { pull: pullMachine, stepsOf: noRegistry, boards: new PullBoards() } },
       ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener } }) },
       inspector: {
         logic: inspectorMachine,
@@ -353,8 +356,12 @@ const mortalSupervisor = fromTransition((state: null, event: Message) => {
   return state
 }, null)
 
+function noRegistry(): never {
+  throw new Error('a simulated site reaches no registry')
+}
+
 function withMortalSupervisors(spec: Spec): Spec {
-  const supervisors = ['peers', 'joiners', 'engines', 'tasks']
+  const supervisors = ['peers', 'joiners', 'engines', 'tasks', 'pulls']
   const children = spec.children?.map((child) =>
     supervisors.includes(child.id) ? { ...child, logic: mortalSupervisor } : child,
   )

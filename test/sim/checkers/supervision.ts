@@ -49,7 +49,7 @@ export const supervision: CheckerKind = {
             if (pathIn(fact.ref) !== 'node') restarts.delete(fact.ref)
             if (fact.restarts === 0) return
             sometimes(
-              /\/(peers|engines|tasks|joiners)$/.test(fact.ref)
+              /\/(peers|engines|tasks|pulls|joiners)$/.test(fact.ref)
                 ? 'a supervisor was restarted'
                 : 'an actor was restarted',
             )

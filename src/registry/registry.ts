@@ -1,0 +1,195 @@
+/** A registry as its client sees it: manifests and blobs of one repository, behind sign-in and redirects. */
+import { randomBytes } from 'node:crypto'
+import { type Static, Type } from 'typebox'
+import { Check } from 'typebox/value'
+import { version } from '../version.ts'
+import { authorizationOf, type Challenge, parseChallenge, type Signer, sshKeyLine, tokenUrl } from './challenge.ts'
+import { RegistryError } from './errors.ts'
+import { type Answered, type Asked, asRegistryError, type Exchange, wordsOf } from './exchange.ts'
+import type { RemoteName } from './remote-name.ts'
+import { firstPatience, type Patience, retrying } from './retries.ts'
+
+/** Largest manifest in bytes: Ollama's own limit. */
+const maxManifestBytes = 4 * 1024 * 1024
+
+/** Largest answer that holds a token. */
+const maxTokenBytes = 64 * 1024
+
+/** From the registry to where a blob lies: one step, commonly. */
+const maxRedirects = 5
+
+const manifestType = 'application/vnd.docker.distribution.manifest.v2+json'
+
+/** Registries refuse clients that are too old for a model by the number that stands here, and some know no other client. */
+const userAgent = `ollama/0.33.0 (omx-node/${version})`
+
+const TokenAnswer = Type.Object({ token: Type.String({ minLength: 1, maxLength: maxTokenBytes }) })
+
+export interface RegistryInit {
+  readonly remote: RemoteName
+  readonly exchange: Exchange
+  readonly signer: Signer
+  /** For the first answer; default: three tries. */
+  readonly patience?: Patience
+}
+
+/** One step towards an answer. */
+interface Ask extends Pick<Asked, 'method' | 'signal' | 'body'> {
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** An answer, and which URL gave it in the end. */
+export interface Reached extends Answered {
+  readonly url: URL
+}
+
+export class Registry {
+  readonly remote: RemoteName
+  readonly #exchange: Exchange
+  readonly #signer: Signer
+  readonly #patience: Patience
+  readonly #origin: URL
+  #bearer: string | undefined
+  /** Known from the first answer on: only then may it send us to addresses that are not public. */
+  #isPrivate: boolean | undefined
+
+  constructor({ remote, exchange, signer, patience = firstPatience }: RegistryInit) {
+    this.remote = remote
+    this.#exchange = exchange
+    this.#signer = signer
+    this.#patience = patience
+    this.#origin = new URL(remote.origin)
+  }
+
+  /** The manifest's bytes as the registry has them. Throws a RegistryError. */
+  async manifest(signal: AbortSignal): Promise<Buffer> {
+    const { repository, tag } = this.remote
+    const path = `/v2/${repository}/manifests/${tag}`
+    return await retrying(this.#patience, signal, async () => {
+      const answer = await this.ask({ method: 'GET', path, signal, headers: { accept: manifestType } })
+      return await readAll(answer, maxManifestBytes, 'manifest', signal)
+    })
+  }
+
+  /**
+   * Asks the registry itself and follows where it sends us. Throws a RegistryError for every answer that is no success.
+   * What `direct` names is asked instead, without a token: it was reached from here before.
+   */
+  async ask(ask: Ask, direct?: URL): Promise<Reached> {
+    const answer = await this.#follow(ask, direct ?? new URL(ask.path, this.#origin))
+    if (answer.status >= 200 && answer.status < 300) return answer
+    throw await refusalOf(answer, this.#signer)
+  }
+
+  /** As `ask`, but a redirect is the caller's to follow. */
+  async askOnce(ask: Ask, url = new URL(ask.path, this.#origin)): Promise<Reached> {
+    const answer = await this.#signedIn(ask, url)
+    if (answer.status >= 200 && answer.status < 400) return answer
+    throw await refusalOf(answer, this.#signer)
+  }
+
+  async #follow(ask: Ask, start: URL): Promise<Reached> {
+    let url = start
+    for (let hop = 0; hop <= maxRedirects; hop++) {
+      const answer = await this.#signedIn(ask, url)
+      const { location } = answer.headers
+      if (answer.status < 300 || answer.status >= 400 || location === undefined) return answer
+      answer.body.destroy()
+      if (!URL.canParse(location, url.href)) throw new RegistryError('protocol', `${url.host} redirects to no URL`)
+      url = this.#checked(new URL(location, url))
+    }
+    throw new RegistryError('refused', `${this.#origin.host} redirects more than ${maxRedirects} times`)
+  }
+
+  #checked(url: URL): URL {
+    if (url.protocol === 'https:' || (url.protocol === 'http:' && this.#origin.protocol === 'http:')) return url
+    throw new RegistryError(
+      'insecure',
+      `${this.#origin.host} redirects to ${url.protocol}//${url.host}: insecure protocol`,
+    )
+  }
+
+  /** Signs in where the registry itself asks for it, once. */
+  async #signedIn(ask: Ask, url: URL): Promise<Reached> {
+    const answer = await this.#send(ask, url)
+    const challenge = answer.status === 401 ? parseChallenge(answer.headers['www-authenticate']) : undefined
+    if (challenge === undefined || url.origin !== this.#origin.origin) return answer
+    if (ask.body !== undefined && !(ask.body instanceof Uint8Array)) return answer
+    answer.body.resume()
+    this.#bearer = await this.#tokenFor(challenge, ask.signal)
+    return await this.#send(ask, url)
+  }
+
+  async #send({ method, signal, headers = {}, body }: Ask, url: URL): Promise<Reached> {
+    const isRegistry = url.origin === this.#origin.origin
+    const authorization = isRegistry && this.#bearer !== undefined ? { authorization: `Bearer ${this.#bearer}` } : {}
+    // Compressed bytes would have another length and another digest.
+    const own = { 'user-agent': userAgent, 'accept-encoding': 'identity' }
+    const answer = await this.#exchange.send({
+      method,
+      url,
+      signal,
+      headers: { ...own, ...headers, ...authorization },
+      allowsPrivate: this.#isPrivate ?? isRegistry,
+      ...(body === undefined ? {} : { body }),
+    })
+    if (isRegistry) this.#isPrivate ??= answer.isPrivate
+    return { ...answer, url }
+  }
+
+  async #tokenFor(challenge: Challenge, signal: AbortSignal): Promise<string> {
+    const url = tokenUrl(challenge, this.#origin, Date.now(), randomBytes(16).toString('base64url'))
+    const headers = { authorization: await authorizationOf(url, this.#signer), 'user-agent': userAgent }
+    const allowsPrivate = this.#isPrivate ?? true
+    const answer = await this.#exchange.send({ method: 'GET', url, headers, signal, allowsPrivate })
+    if (answer.status !== 200) throw await refusalOf({ ...answer, url }, this.#signer)
+    return tokenIn(await readAll({ ...answer, url }, maxTokenBytes, 'token', signal))
+  }
+}
+
+function tokenIn(bytes: Buffer): string {
+  const answer = parseJson(bytes)
+  if (Check(TokenAnswer, answer)) return (answer as Static<typeof TokenAnswer>).token
+  throw new RegistryError('unauthorized', 'the registry gave no token', { status: 401 })
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** A small body as a whole. */
+async function readAll({ body, url }: Reached, maxBytes: number, what: string, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      if (bytes > maxBytes)
+        throw new RegistryError('refused', `the ${what} from ${url.host} has more than ${maxBytes} bytes`)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    throw asRegistryError(url, error, signal)
+  }
+  return Buffer.concat(chunks)
+}
+
+async function refusalOf(answer: Reached, signer: Signer): Promise<RegistryError> {
+  const { status, url } = answer
+  const words = await wordsOf(answer)
+  if (status === 404) return new RegistryError('not-found', 'file does not exist', { status })
+  if (status === 401 || status === 403) {
+    const advice = `if ${url.host} has accounts, add this node's key to yours: ${sshKeyLine(signer)}`
+    return new RegistryError('unauthorized', `${status}: ${words || 'unauthorized'} (${advice})`, { status })
+  }
+  const retryAfterMs = Number(answer.headers['retry-after']) * 1000
+  return new RegistryError('refused', `${status}: ${words || answer.body.statusMessage || url.host}`, {
+    status,
+    ...(retryAfterMs > 0 ? { retryAfterMs } : {}),
+  })
+}

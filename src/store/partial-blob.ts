@@ -1,0 +1,189 @@
+/**
+ * A blob that comes in pieces, in any order, and stays over a crash: the bytes in one file of the full size, and beside it
+ * one byte for each piece that is there. A power cut may keep a mark and lose its piece; the digest tells, and then the
+ * blob is fetched anew. The digest is computed behind the pieces while others still come.
+ */
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileError, StoreError } from './store-error.ts'
+
+/** Written, marked and hashed at once: long enough to be cheap, short enough not to hold the event loop. */
+const pieceBytes = 1024 * 1024
+
+/** What nobody has gone on with for a week will not be asked for again. */
+const abandonedMs = 7 * 24 * 60 * 60 * 1000
+
+const namePattern = /^omx-partial-[A-Za-z0-9]+-[0-9a-f]{64}(\.done)?$/
+
+export interface PartialBlobInit {
+  /** The folder of the blobs. */
+  readonly folder: string
+  /** Tells the nodes apart that share a folder: no two write one file. Letters and digits. */
+  readonly owner: string
+  readonly hex: string
+  readonly sizeBytes: number
+  /** Where the blob goes when it is complete. */
+  readonly target: string
+}
+
+export class PartialBlob implements AsyncDisposable {
+  readonly pieceBytes = pieceBytes
+  readonly #init: PartialBlobInit
+  readonly #path: string
+  readonly #file: FileHandle
+  readonly #marks: FileHandle
+  readonly #there: Uint8Array
+  #completedBytes = 0
+  readonly #hash = createHash('sha256')
+  /** Pieces that are hashed, from the first on. */
+  #hashed = 0
+  #hashing: Promise<void> | undefined
+  #closed = false
+
+  private constructor(init: PartialBlobInit, file: FileHandle, marks: FileHandle, there: Uint8Array) {
+    this.#init = init
+    this.#path = partialPath(init)
+    this.#file = file
+    this.#marks = marks
+    this.#there = there
+    for (const [piece, mark] of there.entries()) if (mark === 1) this.#completedBytes += this.#sizeOf(piece)
+  }
+
+  /** Opens what an earlier run left, or begins. Throws a StoreError. */
+  static async open(init: PartialBlobInit): Promise<PartialBlob> {
+    const path = partialPath(init)
+    await using opened = new AsyncDisposableStack()
+    try {
+      const file = opened.adopt(await openKept(path), (handle) => handle.close())
+      const marks = opened.adopt(await openKept(`${path}.done`), (handle) => handle.close())
+      const there = await marksIn(file, marks, init.sizeBytes)
+      opened.move()
+      return new PartialBlob(init, file, marks, there)
+    } catch (error) {
+      throw fileError('Writing', path, error)
+    }
+  }
+
+  get completedBytes(): number {
+    return this.#completedBytes
+  }
+
+  isThere(piece: number): boolean {
+    return this.#there[piece] === 1
+  }
+
+  async write(piece: number, bytes: Uint8Array): Promise<void> {
+    try {
+      await writeAll(this.#file, bytes, piece * pieceBytes)
+      await writeAll(this.#marks, Uint8Array.of(1), piece)
+    } catch (error) {
+      throw fileError('Writing', this.#path, error)
+    }
+    this.#there[piece] = 1
+    this.#completedBytes += bytes.length
+    if (piece === this.#hashed && this.#hashing === undefined) {
+      this.#hash.update(bytes)
+      this.#hashed += 1
+    }
+    this.#follow().catch(() => undefined) // Whoever keeps it hears of that.
+  }
+
+  /** Once every piece is there. Throws a StoreError `corrupt` where the digest is another, and then removes it. */
+  async keep(): Promise<void> {
+    const { hex, target } = this.#init
+    if (this.#there.includes(0)) throw new StoreError('corrupt', `${this.#path} is not complete. Pull the model again.`)
+    // A run that was ending when the last piece came has not seen it.
+    while (this.#hashed < this.#there.length) await this.#follow()
+    const found = this.#hash.digest('hex')
+    if (found !== hex) {
+      await this.#remove()
+      const words = `want sha256:${hex}, got sha256:${found}`
+      throw new StoreError('corrupt', `digest mismatch, file must be downloaded again: ${words}`)
+    }
+    try {
+      await this.#file.sync()
+      await rename(this.#path, target)
+      await using folder = await open(dirname(target))
+      await folder.sync()
+      await rm(`${this.#path}.done`, { force: true })
+    } catch (error) {
+      throw fileError('Writing', target, error)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    await this.#hashing?.catch(() => undefined)
+    await Promise.all([this.#file.close(), this.#marks.close()])
+  }
+
+  async #remove(): Promise<void> {
+    await Promise.all([this.#path, `${this.#path}.done`].map((path) => rm(path, { force: true })))
+  }
+
+  /** Hashes the pieces that follow the hashed ones; one such run at a time. */
+  #follow(): Promise<void> {
+    this.#hashing ??= this.#hashFrom().finally(() => {
+      this.#hashing = undefined
+    })
+    return this.#hashing
+  }
+
+  async #hashFrom(): Promise<void> {
+    if (!this.isThere(this.#hashed)) return
+    const buffer = Buffer.allocUnsafe(pieceBytes)
+    for (; this.isThere(this.#hashed) && !this.#closed; this.#hashed++) {
+      const size = this.#sizeOf(this.#hashed)
+      const { bytesRead } = await this.#file.read(buffer, 0, size, this.#hashed * pieceBytes)
+      if (bytesRead < size) throw new StoreError('corrupt', `${this.#path} was cut short. Pull the model again.`)
+      this.#hash.update(buffer.subarray(0, size))
+    }
+  }
+
+  #sizeOf(piece: number): number {
+    return Math.min(pieceBytes, this.#init.sizeBytes - piece * pieceBytes)
+  }
+}
+
+/** Removes partial blobs that nobody has gone on with for a week. */
+export async function removeAbandonedPartials(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!namePattern.test(name)) continue
+    const path = join(folder, name)
+    const status = await stat(path).catch(() => undefined)
+    if (status !== undefined && Date.now() - status.mtimeMs > abandonedMs) await rm(path, { force: true })
+  }
+}
+
+/** Where the bytes are until the blob is complete. */
+export function partialPath({ folder, owner, hex }: PartialBlobInit): string {
+  return join(folder, `omx-partial-${owner}-${hex}`)
+}
+
+/** For reading and writing, with what is in it. */
+function openKept(path: string): Promise<FileHandle> {
+  return open(path, constants.O_RDWR | constants.O_CREAT, 0o644)
+}
+
+/** The marks, if both files are of the size that they were given; else both begin anew. */
+async function marksIn(file: FileHandle, marks: FileHandle, sizeBytes: number): Promise<Uint8Array> {
+  const there = new Uint8Array(Math.ceil(sizeBytes / pieceBytes))
+  const [files, marked] = await Promise.all([file.stat(), marks.stat()])
+  if (files.size === sizeBytes && marked.size === there.length) {
+    await marks.read(there, 0, there.length, 0)
+    return there
+  }
+  await marks.truncate(0)
+  await file.truncate(sizeBytes)
+  await marks.truncate(there.length)
+  return there
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let start = 0; start < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, start, bytes.length - start, position + start)
+    start += bytesWritten
+  }
+}

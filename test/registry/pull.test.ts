@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { ProgressBoard } from '../../actors/progress-board.ts'
+import { Downloads } from '../../src/registry/downloads.ts'
+import { Exchange, type ExchangeInit } from '../../src/registry/exchange.ts'
+import { Pull } from '../../src/registry/pull.ts'
+import { openCatalog } from '../../src/store/catalog.ts'
+import { Shelf } from '../../src/store/shelf.ts'
+import { digestOf, sendRange, TestRegistry } from './server.ts'
+
+const tinyPath = new URL('../../models/omx-tiny.gguf', import.meta.url)
+const patience = { tries: 3, pauseMs: 1 }
+const signer = { publicKey: new Uint8Array(32), sign: () => new Uint8Array(64) }
+
+async function place(init: ExchangeInit = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'omx-registry-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const catalog = await openCatalog(folder)
+  const shelf = await Shelf.open(catalog, 'node')
+  const exchange = new Exchange(init)
+  onTestFinished(() => exchange[Symbol.dispose]())
+  const downloads = new Downloads(shelf, patience)
+  const board = new ProgressBoard()
+  const begin = (model: string) =>
+    new Pull({ exchange, signer, shelf, downloads, patience }, { model, insecure: true }, board)
+  const run = async (model: string, signal = new AbortController().signal) => {
+    const pull = begin(model)
+    await pull.resolve(signal)
+    await pull.download(signal)
+    await pull.verify(signal)
+    await pull.write()
+  }
+  return { folder, catalog, board, run, blobs: () => readdir(join(folder, 'blobs')) }
+}
+
+it('brings a model from a registry that redirects, and lists it with its progress told', async () => {
+  const server = await TestRegistry.start()
+  const [model = ''] = server.add('tiny', await readFile(tinyPath))
+  const { run, catalog, board, blobs } = await place()
+  await run(`${server.url}/library/tiny`)
+  expect((await catalog.list()).map(({ name }) => name)).toEqual([`${server.url.slice(7)}/library/tiny:latest`])
+  expect(board.lines[0]).toMatchObject({ status: `pulling ${model.slice(7, 19)}`, digest: model })
+  expect(board.lines[0]?.completed).toBe(board.lines[0]?.total)
+  expect((await blobs()).filter((name) => name.startsWith('omx-'))).toEqual([])
+})
+
+it('asks for the parts of a large blob side by side, and continues each where it broke', async () => {
+  const server = await TestRegistry.start()
+  const big = randomBytes(70 * 1024 * 1024)
+  const [digest = ''] = server.add('big', big)
+  const cut = 5 * 1024 * 1024 + 1
+  const starts = new Set<number>()
+  let broken = 0
+  server.trick = (request, response, url) => {
+    const [, first, last] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? []
+    if (!url.pathname.startsWith('/storage/') || first === undefined || Number(last) < cut) return false
+    starts.add(Number(first))
+    if (broken >= 3) return false
+    broken += 1
+    const contentRange = `bytes ${first}-${last}/${big.length}`
+    response.writeHead(206, { 'content-length': Number(last) + 1 - Number(first), 'content-range': contentRange })
+    response.write(big.subarray(Number(first), Number(first) + cut), () => response.destroy())
+    return true
+  }
+  const { run, folder } = await place()
+  await run(`${server.url}/library/big`)
+  expect(digestOf(await readFile(join(folder, 'blobs', digest.replace(':', '-'))))).toBe(digest)
+  expect(broken).toBe(3)
+  // Three parts of 32 MiB, and three continuations from a whole piece on, not from where a part began.
+  expect([...starts].filter((at) => at % (32 * 1024 * 1024) !== 0)).toHaveLength(3)
+  expect([...starts].every((at) => at % (1024 * 1024) === 0)).toBe(true)
+})
+
+it('refuses bytes of another digest, and keeps nothing of them', async () => {
+  const server = await TestRegistry.start()
+  const good = await readFile(tinyPath)
+  const [digest = ''] = server.add('bad', good)
+  server.blobs.set(digest, Buffer.alloc(good.length))
+  const { run, blobs } = await place()
+  await expect(run(`${server.url}/library/bad`)).rejects.toThrow('digest mismatch, file must be downloaded again')
+  expect((await blobs()).filter((name) => name.includes(digest.slice(7)))).toEqual([])
+})
+
+it('signs in where the registry asks for it, and shows the token to no other host', async () => {
+  const server = await TestRegistry.start()
+  const storage = await TestRegistry.start()
+  const [digest = ''] = server.add('tiny', await readFile(tinyPath))
+  server.trick = (request, response, url) => {
+    if (url.pathname === '/token') response.end(JSON.stringify({ token: 'secret' }))
+    else if (request.headers.authorization !== 'Bearer secret') {
+      response
+        .writeHead(401, { 'www-authenticate': `Bearer realm="${server.url}/token",service="s",scope="a b"` })
+        .end()
+    } else if (url.pathname.includes('/blobs/')) {
+      response.writeHead(307, { location: `${storage.url}${url.pathname.replace('/v2', '/storage')}` }).end()
+    } else return false
+    return true
+  }
+  for (const [key, bytes] of server.blobs) storage.blobs.set(key, bytes)
+  const { run } = await place()
+  await run(`${server.url}/library/tiny`)
+  expect(storage.asked.some(({ line }) => line.includes(digest))).toBe(true)
+  expect(storage.asked.filter(({ token }) => token)).toEqual([])
+})
+
+it('signs nothing for a realm that is another place', async () => {
+  const server = await TestRegistry.start()
+  server.trick = (_request, response) => {
+    response
+      .writeHead(401, { 'www-authenticate': 'Bearer realm="http://127.0.0.1:1/token",service="s",scope="a"' })
+      .end()
+    return true
+  }
+  const { run } = await place()
+  await expect(run(`${server.url}/library/tiny`)).rejects.toThrow('which is another place: nothing was signed')
+})
+
+it.each([
+  [404, 'pull model manifest: file does not exist'],
+  [429, 'max retries exceeded: 429: slow down'],
+])('says in words what a status of %i means', async (status, words) => {
+  const server = await TestRegistry.start()
+  server.trick = (_request, response) => {
+    response.writeHead(status).end('slow down')
+    return true
+  }
+  const { run } = await place()
+  await expect(run(`${server.url}/library/tiny`)).rejects.toThrow(words)
+})
+
+it('follows no redirect of a public registry to an address of this machine', async () => {
+  const server = await TestRegistry.start()
+  server.add('tiny', await readFile(tinyPath))
+  server.trick = (_request, response, url) => {
+    if (!url.pathname.includes('/blobs/')) return false
+    response.writeHead(307, { location: 'http://127.0.0.2:1/inside' }).end()
+    return true
+  }
+  const { run } = await place({ isPrivate: (address) => address === '127.0.0.2' })
+  await expect(run(`${server.url}/library/tiny`)).rejects.toThrow('an address of this machine or its network')
+})
+
+it('restarts a part that stalls, and takes the whole blob from a registry without ranges', async () => {
+  const server = await TestRegistry.start()
+  server.add('tiny', await readFile(tinyPath))
+  let stalled = false
+  server.trick = (_request, response, url) => {
+    if (!url.pathname.startsWith('/storage/')) return false
+    if (stalled) sendRange(response, server.blobs.get(url.pathname.slice(9)) as Buffer, undefined)
+    stalled = true
+    return true
+  }
+  const { run, catalog } = await place({ maxSilenceMs: 200 })
+  await run(`${server.url}/library/tiny`)
+  expect(await catalog.list()).toHaveLength(1)
+})

@@ -1,0 +1,70 @@
+/** A registry that behaves like the real one, and misbehaves on demand: sign-in, 307 to another place, ranges. */
+import { createHash } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { onTestFinished } from 'vitest'
+
+export const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+
+/** Answers a request itself when it returns true. */
+type Trick = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean
+
+export class TestRegistry {
+  readonly blobs = new Map<string, Buffer>()
+  readonly manifests = new Map<string, Buffer>()
+  /** `METHOD path`, with the range and whether there was a token. */
+  readonly asked: { readonly line: string; readonly range: string | undefined; readonly token: boolean }[] = []
+  trick: Trick = () => false
+  url = ''
+
+  static async start(): Promise<TestRegistry> {
+    const started = new TestRegistry()
+    const server = createServer((request, response) => started.#answer(request, response))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    started.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    onTestFinished(async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    })
+    return started
+  }
+
+  /** A model of these layers under `library/<name>:latest`; its blobs' digests, the config's last. */
+  add(name: string, model: Buffer): readonly string[] {
+    const config = Buffer.from(JSON.stringify({ model_format: 'gguf', model_family: 'llama' }))
+    const layer = (kind: string, bytes: Buffer) => {
+      this.blobs.set(digestOf(bytes), bytes)
+      return { mediaType: kind, digest: digestOf(bytes), size: bytes.length }
+    }
+    const manifest = {
+      schemaVersion: 2,
+      config: layer('application/vnd.docker.container.image.v1+json', config),
+      layers: [layer('application/vnd.ollama.image.model', model)],
+    }
+    this.manifests.set(`/v2/library/${name}/manifests/latest`, Buffer.from(JSON.stringify(manifest)))
+    return [digestOf(model), digestOf(config)]
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? '', this.url)
+    const { range, authorization } = request.headers
+    this.asked.push({ line: `${request.method} ${url.pathname}`, range, token: authorization !== undefined })
+    if (this.trick(request, response, url)) return
+    const manifest = this.manifests.get(url.pathname)
+    if (manifest !== undefined) return void response.end(manifest)
+    const blob = this.blobs.get(url.pathname.split('/').at(-1) ?? '')
+    if (blob === undefined) return void response.writeHead(404).end('{"errors":[]}')
+    if (url.pathname.startsWith('/v2/')) {
+      return void response.writeHead(307, { location: `/storage/${url.pathname.split('/').at(-1)}` }).end()
+    }
+    sendRange(response, blob, range)
+  }
+}
+
+export function sendRange(response: ServerResponse, blob: Buffer, range: string | undefined): void {
+  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? []
+  if (first === undefined) return void response.writeHead(200, { 'content-length': blob.length }).end(blob)
+  const part = blob.subarray(Number(first), Number(last) + 1)
+  const contentRange = `bytes ${first}-${last}/${blob.length}`
+  response.writeHead(206, { 'content-length': part.length, 'content-range': contentRange }).end(part)
+}

@@ -60,11 +60,6 @@ export async function readManifest(path: string): Promise<{ manifest: Manifest; 
   return { manifest: parseManifest(path, bytes), digest: sha256Hex(bytes) }
 }
 
-/** A manifest's bytes, as they are. Throws a StoreError when they cannot be read. */
-async function readManifestBytes(path: string): Promise<Buffer> {
-  return await readBounded(path)
-}
-
 /** The same of bytes that come from elsewhere. `origin`: for messages. */
 export function parseManifest(origin: string, bytes: Uint8Array): Manifest {
   const manifest = parseJson(origin, Buffer.from(bytes))

@@ -65,6 +65,37 @@ export interface NewModel {
   readonly quantize?: string
 }
 
+/** A blob that is here, or that another node reads out. */
+export interface ReadableBlob {
+  readonly sizeBytes: number
+  /** Its bytes from `start` up to before `end`, no faster than they are taken. */
+  read(start: number, end: number): AsyncIterable<Uint8Array>
+}
+
+/** A blob that is sent in parts. Disposing of it forgets what came, unless it was kept. */
+export interface BlobUpload extends AsyncDisposable {
+  /** Of the parts that are complete. */
+  readonly sizeBytes: number
+  /** Takes a part that begins at `at`: behind the last one, or earlier, where a sender begins anew. All of it counts, or nothing. */
+  append(at: number, source: AsyncIterable<Uint8Array>, announcedBytes: number | undefined): Promise<void>
+  /** Gives the blob its name. Throws a StoreError `mismatch` where its digest is another; nothing more can be appended. */
+  keep(digest: string): Promise<void>
+}
+
+/** Models as a registry has them: what their manifests and blobs are. Every method rejects with a StoreError. */
+export interface ModelFiles {
+  /** The bytes of the manifest with this digest (hex); undefined when no name here has it. */
+  manifest(digest: string): Promise<Uint8Array | undefined>
+  /** `digest` as `parseDigest` gives it. */
+  blob(digest: string): Promise<ReadableBlob | undefined>
+  beginUpload(): Promise<BlobUpload>
+  /**
+   * Gives a name its manifest once all that this names is there; true when that left blobs unused, which then are gone.
+   * Throws a StoreError `corrupt` for bytes that are no manifest of a usable model, and for blobs that are missing.
+   */
+  keepManifest(name: string, bytes: Uint8Array): Promise<boolean>
+}
+
 /** What the store offers those who make models. Every method rejects with a StoreError. */
 export interface ModelMaker {
   /** Whether a blob is here. `digest` as `parseDigest` gives it. */

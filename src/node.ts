@@ -18,6 +18,7 @@ import { ollamaAt } from './engine/ollama/driver.ts'
 import { OpenaiCatalog } from './engine/openai/catalog.ts'
 import { openaiAt } from './engine/openai/driver.ts'
 import { Cluster } from './http/cluster.ts'
+import { clusterFiles, type FilesInit } from './http/cluster-files.ts'
 import { clusterMaker } from './http/cluster-maker.ts'
 import { clusterOperations } from './http/cluster-operations.ts'
 import type { Listener } from './http/listener.ts'
@@ -38,6 +39,7 @@ import { type Catalog, type ModelsFolder, openCatalog } from './store/catalog.ts
 import { type DataFolder, openDataFolder } from './store/data-folder.ts'
 import { type HealthHistory, openHealthHistory } from './store/health-history.ts'
 import { beginLife } from './store/life.ts'
+import { openLocalFile } from './store/local-file.ts'
 import { removeRunFile, writeRunFile } from './store/run-file.ts'
 import { Shelf } from './store/shelf.ts'
 import { openTaskJournal } from './store/task-journal.ts'
@@ -85,15 +87,11 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
   const root = refOf(runtime.node, 'node')
   const responses = new Responses()
   logFacts(runtime, log)
-  const failed = new Promise<Error>((resolve) => {
-    runtime.facts.observe(['escalated'], ({ exit }) => {
-      resolve(new Error(exit.kind === 'crash' ? exit.failure.message : `the root ended: ${exit.kind}`))
-    })
-  })
-
+  const failed = failureOf(runtime)
   const token = randomBytes(tokenBytes).toString('base64url')
   const startedMs = runtime.world.monotonicMs()
   const network = deferred<Host>()
+  const files = new ReachableFiles(runtime.node, open.models)
   const api = deferred<Listener>()
   const init = provisions({
     ...open,
@@ -107,14 +105,17 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
     capacity: { cpus: availableParallelism(), memoryBytes: totalmem() },
     host: {
       open: (events) => openHost({ ...networkOf(config), privateKey, events }),
-      onHost: (host) => host && network.resolve(host),
+      onHost: (host) => {
+        files.host = host
+        if (host !== undefined) network.resolve(host)
+      },
       onFailed: network.reject,
     },
     listener: listenerLogic({
       ...config.api,
       origins: config.origins,
       log,
-      services: services(runtime, responses, open.catalog, token, startedMs),
+      services: services({ runtime, responses, open, files, token, startedMs }),
       ready: () => firstScan(runtime),
       onOpen: api.resolve,
       onFailed: api.reject,
@@ -142,6 +143,33 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
   } catch (error) {
     await runtime.stop(root)
     throw error
+  }
+}
+
+/** Resolves when the root itself fails: nobody is left to restart it. */
+function failureOf(runtime: Runtime): Promise<Error> {
+  return new Promise((resolve) => {
+    runtime.facts.observe(['escalated'], ({ exit }) => {
+      resolve(new Error(exit.kind === 'crash' ? exit.failure.message : `the root ended: ${exit.kind}`))
+    })
+  })
+}
+
+/** Manifests and blobs of this node and, while the network is open, of the others. */
+class ReachableFiles {
+  readonly #self: string
+  readonly #models: ModelsFolder | undefined
+  host: Host | undefined
+
+  constructor(self: string, models: ModelsFolder | undefined) {
+    this.#self = self
+    this.#models = models
+  }
+
+  readonly openFile: FilesInit['openFile'] = async (node, file, signal) => {
+    if (node === this.#self) return this.#models === undefined ? undefined : openLocalFile(this.#models, file)
+    if (this.host === undefined) throw new Error('the network of this node is not open')
+    return this.host.openFile(node, file, signal)
   }
 }
 
@@ -175,13 +203,17 @@ function networkOf({ p2p, mdns }: Config) {
   return { listen: [p2p], mdns, software: `omx-node/${version}` }
 }
 
-function services(
-  runtime: Runtime,
-  responses: Responses,
-  catalog: Catalog,
-  token: string,
-  startedMs: number,
-): ApiServices {
+interface ServicesInit {
+  readonly runtime: Runtime
+  readonly responses: Responses
+  readonly open: Pick<Open, 'catalog' | 'models'>
+  readonly files: ReachableFiles
+  readonly token: string
+  readonly startedMs: number
+}
+
+function services({ runtime, responses, open, files, token, startedMs }: ServicesInit): ApiServices {
+  const { catalog, models } = open
   const cluster = new Cluster({ runtime, responses, problemOf: (name) => problemOf(catalog, name) })
   return {
     submit: (request, signal) => cluster.submit(request, signal),
@@ -194,6 +226,7 @@ function services(
     remove: (name) => cluster.remove(name),
     maker: clusterMaker({ cluster, maker: catalog }),
     pull: (request, signal) => cluster.pull(request, signal),
+    registry: clusterFiles({ cluster, models, openFile: files.openFile }),
     operations: clusterOperations({ cluster, runtime, catalog, token, startedMs }),
   }
 }

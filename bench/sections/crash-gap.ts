@@ -33,15 +33,15 @@ async function run(context: BenchContext): Promise<SectionResult> {
   const engine = new Samples()
   const models = await context.simModels()
   const group = context.newGroup()
-  const [entry, withLlama] = await Promise.all([
-    group.spawn('entry', { words: ['--engine', 'sim'] }).ready(),
-    engineGroup(context),
-  ])
+  const entry = await group.spawn('entry', { words: ['--engine', 'sim'] }).ready()
   for (let round = 0; round < context.rounds; round++) {
+    // An engine that is killed again and again is restarted ever later: each round has one that nobody has killed yet.
+    const withLlama = await engineGroup(context)
     for (let kill = 0; kill < (context.smoke ? 1 : killsPerRound); kill++) {
       node.add(await killedNode(context, entry, models))
       engine.add(await killedEngine(withLlama))
     }
+    await withLlama.group.stop()
   }
   const table = new Table(columns)
   for (const [name, { values }] of [

@@ -31,6 +31,7 @@ const quiet = {
   serve: () => {
     throw new Error('nothing is computed here')
   },
+  openFile: async () => undefined,
 } satisfies Partial<HostEvents>
 
 /** A host on a free port of loopback that hands on what it hears. */

@@ -10,10 +10,10 @@ export interface MakerInit {
 
 export function clusterMaker({ cluster, maker }: MakerInit): ModelMaker {
   return {
-    hasBlob: (digest) => maker.hasBlob(digest).catch(refuse),
-    writeBlob: (digest, source, sizeBytes) => maker.writeBlob(digest, source, sizeBytes).catch(refuse),
+    hasBlob: (digest) => maker.hasBlob(digest).catch(makerRefusal),
+    writeBlob: (digest, source, sizeBytes) => maker.writeBlob(digest, source, sizeBytes).catch(makerRefusal),
     create: async (model, onStatus) => {
-      await maker.create(model, onStatus).catch(refuse)
+      await maker.create(model, onStatus).catch(makerRefusal)
       // Whoever is told that it is done may ask for it.
       await cluster.ask('node/models', { type: 'models.refresh' })
     },
@@ -38,7 +38,8 @@ interface MakerError extends Error {
   readonly status?: number
 }
 
-function refuse(error: MakerError): never {
+/** A store's error as what a client reads. */
+export function makerRefusal(error: MakerError): never {
   const otherwise = error.status === 400 ? 'bad-field' : 'store-failed'
   throw new ApiError(codes[error.code ?? ''] ?? otherwise, error.message, { cause: error })
 }

@@ -23,6 +23,19 @@ type OwnCode =
   | 'invalid-format'
   | 'not-found'
   | 'unauthorized'
+  | RegistryCode
+
+/** Those of `/v2`, which a registry's clients know in capitals: `MANIFEST_UNKNOWN`. */
+type RegistryCode =
+  | 'name-invalid'
+  | 'name-unknown'
+  | 'manifest-unknown'
+  | 'manifest-invalid'
+  | 'blob-unknown'
+  | 'digest-invalid'
+  | 'blob-upload-unknown'
+  | 'blob-upload-invalid'
+  | 'range-invalid'
 
 export type ErrorCode = OwnCode | FailureCode | RefusalReason
 
@@ -70,6 +83,15 @@ const rows: Readonly<Record<ErrorCode, Row>> = {
   'invalid-format': { status: 500 },
   'not-found': { status: 404 },
   unauthorized: { status: 401 },
+  'name-invalid': { status: 400 },
+  'name-unknown': { status: 404 },
+  'manifest-unknown': { status: 404 },
+  'manifest-invalid': { status: 400 },
+  'blob-unknown': { status: 404 },
+  'digest-invalid': { status: 400 },
+  'blob-upload-unknown': { status: 404 },
+  'blob-upload-invalid': { status: 400 },
+  'range-invalid': { status: 416 },
   // Refusals by a worker, or by every worker.
   busy: { status: 503, words: () => 'server busy, please try again.  maximum pending requests exceeded' },
   draining: { status: 503, words: () => 'this node is shutting down: send the request to another node' },

@@ -16,6 +16,7 @@ import { collectRoutes } from './openapi.ts'
 import { operationsRoutesFor } from './operations.ts'
 import { originGuard } from './origin.ts'
 import { pullRoute } from './pull.ts'
+import { registryRoutes } from './registry/routes.ts'
 import { rootRoutes } from './root.ts'
 import type { ApiServices } from './services.ts'
 import { type HttpLog, installWire, sendJson, wireOptions } from './wire.ts'
@@ -109,6 +110,7 @@ export async function startListener(init: ListenerInit): Promise<Listener> {
   blobRoutes(app, services)
   createRoute(app, services)
   pullRoute(app, services)
+  registryRoutes(app, services)
   generateRoute(app, services)
   chatRoute(app, services)
   embeddingRoutes(app, services)

@@ -29,6 +29,9 @@ const errorSchemas: Readonly<Record<Surface, object>> = {
   openai: objectOf({
     error: objectOf({ message: { type: 'string' }, type: { type: 'string' }, param: {}, code: {} }),
   }),
+  registry: objectOf({
+    errors: { type: 'array', items: objectOf({ code: { type: 'string' }, message: { type: 'string' } }) },
+  }),
   anthropic: objectOf({
     type: { const: 'error' },
     error: objectOf({ type: { type: 'string' }, message: { type: 'string' } }),

@@ -1,5 +1,5 @@
 /** What the routes need from the cluster. `src/node.ts` implements it by messages to actors. */
-import type { ModelMaker } from '../../actors/model-catalog.ts'
+import type { BlobUpload, ModelMaker, ReadableBlob } from '../../actors/model-catalog.ts'
 import type { ProgressLine } from '../../actors/progress-board.ts'
 import type { PullRequest } from '../../actors/puller.ts'
 import type { InferRequest, InferStream, InferWork } from '../../protocols/infer.ts'
@@ -68,7 +68,31 @@ export interface ApiServices {
   readonly maker: ModelMaker
   /** Brings a model to this node from a registry; leaving with `signal` cancels it when nobody else waits. Rejects with `pull-failed`. */
   pull(request: PullRequest, signal: AbortSignal): Promise<Progress>
+  /** Models as files. */
+  readonly registry: RegistryServices
   readonly operations: OperationsServices
+}
+
+export interface SharedManifest {
+  readonly bytes: Uint8Array
+  /** `sha256:` and hex. */
+  readonly digest: string
+}
+
+/** What `/v2` needs. A repository is `[host/]namespace/model`; every digest is written as `parseDigest` gives it. */
+export interface RegistryServices {
+  /** What a name means in the cluster now; undefined when no node in reach holds it. */
+  manifest(name: string, signal: AbortSignal): Promise<SharedManifest | undefined>
+  /** The same by its digest, if a tag of the repository has it. */
+  manifestOf(repository: string, digest: string, signal: AbortSignal): Promise<SharedManifest | undefined>
+  tags(repository: string): Promise<readonly string[]>
+  /** From this node, or from one that holds the repository. Rejects with `holders-gone`. */
+  blob(repository: string, digest: string, signal: AbortSignal): Promise<ReadableBlob | undefined>
+  /** Whether this node has it. */
+  hasBlob(digest: string): Promise<boolean>
+  beginUpload(): Promise<BlobUpload>
+  /** Gives a name on this node its manifest, whose digest is answered. Rejects with `manifest-invalid`, also for blobs that are missing. */
+  keepManifest(name: string, bytes: Uint8Array): Promise<string>
 }
 
 /** What `/omx/v1` needs. */

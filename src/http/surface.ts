@@ -1,15 +1,16 @@
 /** The families of APIs that a node speaks, and how each says what went wrong. */
 
-export type Surface = 'ollama' | 'openai' | 'anthropic'
+export type Surface = 'ollama' | 'openai' | 'anthropic' | 'registry'
 
-/** The body of an error. */
-export function errorBody(surface: Surface, status: number, words: string): unknown {
+/** The body of an error. `code`: this project's own, where there is one. */
+export function errorBody(surface: Surface, status: number, words: string, code = 'unknown'): unknown {
   if (surface === 'openai') {
     return { error: { message: words, type: openaiType(status), param: null, code: null } }
   }
   if (surface === 'anthropic') {
     return { type: 'error', error: { type: anthropicType(status), message: words }, request_id: newId('req_') }
   }
+  if (surface === 'registry') return { errors: [{ code: registryCode(code), message: words }] }
   return { error: words }
 }
 
@@ -17,6 +18,17 @@ function openaiType(status: number): string {
   if (status === 400) return 'invalid_request_error'
   return status === 404 ? 'not_found_error' : 'api_error'
 }
+
+/** Codes of ours that the distribution protocol calls otherwise. */
+const registryCodes: Readonly<Record<string, string>> = {
+  busy: 'TOOMANYREQUESTS',
+  draining: 'TOOMANYREQUESTS',
+  mismatch: 'DIGEST_INVALID',
+  'not-supported': 'UNSUPPORTED',
+  'body-too-large': 'SIZE_INVALID',
+}
+
+const registryCode = (code: string): string => registryCodes[code] ?? code.toUpperCase().replaceAll('-', '_')
 
 const anthropicTypes: Readonly<Record<number, string>> = {
   400: 'invalid_request_error',

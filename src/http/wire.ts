@@ -94,7 +94,7 @@ function answerError(error: Error, request: FastifyRequest, reply: FastifyReply,
     const { status, words } = error.on(endpoint)
     // What is left of such a body may never come.
     if (error.code === 'body-timeout') reply.header('connection', 'close')
-    return void sendError(reply, status, words, { surface })
+    return void sendError(reply, status, words, { surface, code: error.code })
   }
   const { statusCode } = error as { statusCode?: number }
   if (statusCode !== undefined && statusCode < 500) return void sendError(reply, statusCode, error.message, { surface })
@@ -107,12 +107,16 @@ export function sendError(
   reply: FastifyReply,
   status: number,
   words: string,
-  { type = jsonType, surface = 'ollama' }: { readonly type?: string; readonly surface?: Surface } = {},
+  {
+    type = jsonType,
+    surface = 'ollama',
+    code,
+  }: { readonly type?: string; readonly surface?: Surface; readonly code?: string } = {},
 ): FastifyReply {
   return reply
     .code(status)
     .header('content-type', type)
-    .send(Buffer.from(JSON.stringify(errorBody(surface, status, words))))
+    .send(Buffer.from(JSON.stringify(errorBody(surface, status, words, code))))
 }
 
 /** The methods of every path, for 405; paths that end in `*` match by their beginning. */

@@ -12,6 +12,7 @@ export interface HostLogicInit {
   /** Opens the network: a real one, or one that a test holds in its hands. */
   readonly open: (events: HostEvents) => Promise<Host>
   readonly serve: HostEvents['serve']
+  readonly openFile: HostEvents['openFile']
   /** The host while it is open. */
   readonly onHost: (host: Host | undefined) => void
   readonly onFailed: (error: Error) => void
@@ -55,7 +56,7 @@ export function hostLogic(init: HostLogicInit) {
 }
 
 function eventsOf(
-  { runtime, serve, onViolation }: HostLogicInit,
+  { runtime, serve, openFile, onViolation }: HostLogicInit,
   send: (event: NetworkEvent) => void,
   onReport: (from: NodeId, bytes: Uint8Array) => void,
 ): HostEvents {
@@ -73,5 +74,6 @@ function eventsOf(
     onViolation,
     admits: () => true,
     serve,
+    openFile,
   }
 }

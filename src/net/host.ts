@@ -1,5 +1,7 @@
 /** This node on the network: the one thing that `src/node.ts` opens, and what the other rooms need of it. */
 import type { PrivateKey, Stream } from '@libp2p/interface'
+import type { ReadableBlob } from '../../actors/model-catalog.ts'
+import type { FileRequest } from '../../protocols/file.ts'
 import type { InferRequest, InferStream } from '../../protocols/infer.ts'
 import type { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
@@ -8,6 +10,8 @@ import { AddressBook } from './address-book.ts'
 import { awakeTimeout } from './awake.ts'
 import { Connections } from './connections.ts'
 import { dial } from './dial.ts'
+import { openRemoteFile } from './file-client.ts'
+import { FileServer, type FileServerInit } from './file-server.ts'
 import { Gossip } from './gossip.ts'
 import { InferClient } from './infer-client.ts'
 import { InferServer } from './infer-server.ts'
@@ -37,6 +41,8 @@ export interface HostEvents {
   readonly admits: (node: NodeId) => boolean
   /** Computes a request of another node; see `InferServer`. */
   readonly serve: (request: InferRequest, from: NodeId) => InferStream
+  /** A file that another node asks for; see `FileServer`. */
+  readonly openFile: FileServerInit['openFile']
 }
 
 export interface HostInit {
@@ -68,6 +74,12 @@ export interface Host {
   readonly carrier: Carrier
   /** Never throws: without a connection the answer is one `failed` frame with `link-lost`. */
   infer(node: NodeId, request: InferRequest, signal?: AbortSignal): InferStream
+  /** A manifest or a blob of another node; see `openRemoteFile`. */
+  openFile(
+    node: NodeId,
+    file: Pick<FileRequest, 'kind' | 'digest'>,
+    signal: AbortSignal,
+  ): Promise<ReadableBlob | undefined>
   publishReport(bytes: Uint8Array): void
   close(): Promise<void>
 }
@@ -94,6 +106,7 @@ export async function openHost(init: HostInit): Promise<Host> {
   const link = new Link({ ...events, openStream })
   const client = new InferClient({ ...events, openStream, stallMs: init.stallMs ?? limits.stallMs })
   const server = new InferServer(events)
+  const files = new FileServer(events)
 
   libp2p.addEventListener('connection:open', ({ detail: connection }) => {
     const node = connection.remotePeer.toString()
@@ -114,6 +127,7 @@ export async function openHost(init: HostInit): Promise<Host> {
 
   await link.listen(libp2p)
   await server.listen(libp2p)
+  await files.listen(libp2p)
   await startNode(libp2p, init.listen)
   const gossip = new Gossip(libp2p.services.pubsub, events.onReport)
 
@@ -128,6 +142,7 @@ export async function openHost(init: HostInit): Promise<Host> {
       for (const connection of connections.of(node)) connection.abort(new Error('hung up'))
     },
     infer: (node, request, signal) => client.infer(node, request, signal),
+    openFile: (node, file, signal) => openRemoteFile(openStream, node, file, signal),
     publishReport: (bytes) => gossip.publish(bytes),
     close: async () => {
       client.close()

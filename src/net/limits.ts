@@ -104,6 +104,18 @@ export const idleServerStreamMs = 2 * idleStreamMs
 /** Unfinished requests of all peers together, in bytes: four of the largest, or thousands of normal ones. */
 export const maxUnfinishedRequestBytes = 128 * mebibyte
 
+/** `/omx/file/1` on one connection: a few downloads in parallel parts. */
+export const maxFileStreams = 64
+
+/** Files that a node reads out to others at once: a disk that is asked for more only seeks. */
+export const maxFileReads = 128
+
+/** A stream for a file that asks for none. */
+export const fileRequestTimeoutMs = 10 * second
+
+/** A holder that sends nothing of a file for so long is gone, or its disk is. */
+export const fileSilenceMs = 30 * second
+
 /** Peers whose addresses are remembered after they left. */
 export const maxRememberedPeers = 1024
 

@@ -1,13 +1,19 @@
 /** Blobs: files under the digest of their bytes. None is ever there in part: each is staged, synced, then renamed. */
 import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { Readable } from 'node:stream'
+import type { ReadableBlob } from '../../actors/model-catalog.ts'
 import { blobPath, type Layout } from './layout.ts'
 import { StagedFile } from './staged-file.ts'
 import { causeText, fileError, StoreError, systemCode } from './store-error.ts'
 
 /** Bytes that stay free on the disk whatever is uploaded: the manifests, journals and logs of the host need some. */
 const reservedBytes = 64 * 1024 * 1024
+
+/** Read from the disk at once: enough that a disk is not asked all the time, little enough for many readers. */
+const readBytes = 256 * 1024
 
 /** What is being copied, in the words of its errors. */
 export interface Copying {
@@ -60,7 +66,7 @@ export async function writeBlob(
   await keep(layout, staged, hex)
 }
 
-/** Copies the source into the staged file and seals it; the SHA-256 in hex. The next chunk is taken when the last is written. */
+/** Copies the source into the staged file and seals it; the SHA-256 in hex. */
 export async function fill(
   staged: StagedFile,
   source: AsyncIterable<Uint8Array>,
@@ -68,12 +74,40 @@ export async function fill(
   onProgress?: (bytes: number) => void,
 ): Promise<string> {
   const hash = createHash('sha256')
-  for await (const chunk of interruptible(source, copying)) {
-    await written(staged, copying, () => staged.write(chunk, (slice) => hash.update(slice)))
+  await append(staged, source, copying, (slice) => {
+    hash.update(slice)
     onProgress?.(staged.sizeBytes)
-  }
-  await written(staged, copying, () => staged.seal())
+  })
+  await seal(staged, copying)
   return hash.digest('hex')
+}
+
+/** Copies the source behind what the staged file has. The next chunk is taken when the last is written. */
+export async function append(
+  staged: StagedFile,
+  source: AsyncIterable<Uint8Array>,
+  copying: Copying,
+  onSlice: (slice: Uint8Array) => void,
+): Promise<void> {
+  for await (const chunk of interruptible(source, copying)) {
+    await written(staged, copying, () => staged.write(chunk, onSlice))
+  }
+}
+
+export function seal(staged: StagedFile, copying: Copying): Promise<void> {
+  return written(staged, copying, () => staged.seal())
+}
+
+/** The blob of a digest, to be read from any byte on; undefined when it is not here. Throws a StoreError. */
+export async function openBlob(layout: Layout, digest: string): Promise<ReadableBlob | undefined> {
+  const sizeBytes = await blobSize(layout, digest)
+  if (sizeBytes === undefined) return undefined
+  const path = blobPath(layout, digest)
+  return {
+    sizeBytes,
+    read: (start, end) =>
+      start < end ? createReadStream(path, { start, end: end - 1, highWaterMark: readBytes }) : Readable.from([]),
+  }
 }
 
 /** A sealed staged file of a few bytes. */

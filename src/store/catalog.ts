@@ -1,10 +1,19 @@
 /** The models on this node's disk. The folder is the record: nothing is remembered that a file does not say. */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ModelCatalog, ModelFile, ModelMaker, NewModel } from '../../actors/model-catalog.ts'
+import type {
+  BlobUpload,
+  ModelCatalog,
+  ModelFile,
+  ModelFiles,
+  ModelMaker,
+  NewModel,
+  ReadableBlob,
+} from '../../actors/model-catalog.ts'
 import { displayName, fullName, type ModelName, parseModelName, sameName } from '../../protocols/model-name.ts'
 import type { HeldModel } from '../../protocols/report.ts'
-import { hasBlob, writeBlob } from './blobs.ts'
+import { StagedUpload } from './blob-upload.ts'
+import { hasBlob, openBlob, writeBlob } from './blobs.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { copyManifest, removeModel, writeManifest } from './change.ts'
 import { collectUnnamed, digestsOf, isOwn, removeFreed } from './collect.ts'
@@ -12,7 +21,7 @@ import { createModel } from './create.ts'
 import { GgufMemory } from './gguf.ts'
 import { type InTurn, importGguf } from './import.ts'
 import { blobPath, createFolders, type Layout, layoutAt, manifestPath } from './layout.ts'
-import { type Config, layersOf, type Manifest, parseManifest, readConfig, readManifest } from './manifest.ts'
+import { type Config, layersOf, type Manifest, readConfig, readManifest, usableManifest } from './manifest.ts'
 import { readMessages, readParameters, readTexts, showModel } from './show.ts'
 import { removeAbandoned } from './staged-file.ts'
 import { causeText, fileError, StoreError, type StoreErrorCode, systemCode } from './store-error.ts'
@@ -49,15 +58,8 @@ export interface CatalogOptions {
 }
 
 /** A models folder that others may put finished blobs into. */
-export interface ModelsFolder extends Catalog {
+export interface ModelsFolder extends Catalog, ModelFiles {
   readonly layout: Layout
-  /** Where the manifest of a name lies, in whatever case it is asked for; undefined when there is none. */
-  manifestOf(name: string): Promise<string | undefined>
-  /**
-   * Gives a name its manifest once all that this names is there; true when that left blobs unused, which then are gone.
-   * Throws a StoreError.
-   */
-  keepManifest(name: string, bytes: Uint8Array): Promise<boolean>
 }
 
 /**
@@ -201,15 +203,31 @@ class FolderCatalog implements ModelsFolder {
     return changing
   }
 
-  async manifestOf(name: string): Promise<string | undefined> {
-    const known = await this.#known(name)
-    return known === undefined ? undefined : manifestPath(this.layout, known)
+  async manifest(digest: string): Promise<Uint8Array | undefined> {
+    const seen = [...this.#remembered.values()].filter((known) => known.digest === digest).map(({ name }) => name)
+    for (const names of [seen, await this.#names()]) {
+      for (const name of names) {
+        // One that cannot be read is a problem of the list, not of whoever asks for another.
+        const read = await readManifest(manifestPath(this.layout, name)).catch(() => undefined)
+        if (read?.digest === digest) return read.bytes
+      }
+    }
+    return undefined
+  }
+
+  blob(digest: string): Promise<ReadableBlob | undefined> {
+    return openBlob(this.layout, digest)
+  }
+
+  beginUpload(): Promise<BlobUpload> {
+    return StagedUpload.begin(this.layout)
   }
 
   async keepManifest(name: string, bytes: Uint8Array): Promise<boolean> {
     const target = await this.#spelling(name)
+    const manifest = usableManifest(displayName(target), bytes)
     const { freed } = await this.#replaced(target, async () => {
-      await this.#checkBlobs(parseManifest(displayName(target), bytes))
+      await this.#checkFiles(manifest)
       await writeManifest(this.layout, target, Buffer.from(bytes)).catch((error: unknown) => {
         throw fileError(`Writing the manifest of ${displayName(target)} into`, this.layout.root, error)
       })
@@ -330,6 +348,13 @@ class FolderCatalog implements ModelsFolder {
     const config = await readConfig(blobPath(this.layout, manifest.config.digest))
     const [goTemplate] = await readTexts(manifest, 'template', (layer) => blobPath(this.layout, layer))
     return { manifest, digest, config, goTemplate }
+  }
+
+  /** Whether the list could show it: nothing gets a name that nobody could use. */
+  async #checkFiles(manifest: Manifest): Promise<void> {
+    await this.#checkBlobs(manifest)
+    await readConfig(blobPath(this.layout, manifest.config.digest))
+    for (const { digest } of layersOf(manifest, 'model')) await this.#memory.facts(blobPath(this.layout, digest))
   }
 
   async #checkBlobs(manifest: Manifest): Promise<void> {

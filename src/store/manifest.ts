@@ -54,17 +54,24 @@ export function layersOf(manifest: { readonly layers: readonly Layer[] }, kind: 
   return manifest.layers.filter((layer) => layer.mediaType === layerTypePrefix + kind)
 }
 
-/** A manifest and its digest in hex. Throws a StoreError when it cannot be read or is not a manifest. */
-export async function readManifest(path: string): Promise<{ manifest: Manifest; digest: string }> {
+/** A manifest, its bytes and their digest in hex. Throws a StoreError when it cannot be read or is not a manifest. */
+export async function readManifest(path: string): Promise<{ manifest: Manifest; bytes: Uint8Array; digest: string }> {
   const bytes = await readBounded(path)
-  return { manifest: parseManifest(path, bytes), digest: sha256Hex(bytes) }
+  return { manifest: parseManifest(path, bytes), bytes, digest: sha256Hex(bytes) }
 }
 
 /** The same of bytes that come from elsewhere. `origin`: for messages. */
-export function parseManifest(origin: string, bytes: Uint8Array): Manifest {
+function parseManifest(origin: string, bytes: Uint8Array): Manifest {
   const manifest = parseJson(origin, Buffer.from(bytes))
   if (!manifestCheck.Check(manifest)) throw mismatch(origin, 'a manifest', manifestCheck, manifest)
   return manifest
+}
+
+/** The same of a model that this release can use. Throws a StoreError `unsupported` otherwise. */
+export function usableManifest(origin: string, bytes: Uint8Array): Manifest {
+  const manifest = parseManifest(origin, bytes)
+  if (layersOf(manifest, 'model').length > 0) return manifest
+  throw new StoreError('unsupported', `${origin} has no GGUF layer. Use a GGUF version of it.`)
 }
 
 /** A config blob. Throws a StoreError when it cannot be read or is not a config. */

@@ -4,7 +4,7 @@ import { stat, statfs } from 'node:fs/promises'
 import { fullName, type ModelName } from '../../protocols/model-name.ts'
 import type { ModelsFolder } from './catalog.ts'
 import { blobPath } from './layout.ts'
-import { layersOf, parseManifest } from './manifest.ts'
+import { usableManifest } from './manifest.ts'
 import { PartialBlob, type PartialBlobInit, partialPath, removeAbandonedPartials } from './partial-blob.ts'
 import { fileError, StoreError } from './store-error.ts'
 
@@ -42,10 +42,7 @@ export class Shelf {
   }
 
   blobsOf(bytes: Uint8Array): readonly NamedBlob[] {
-    const manifest = parseManifest('What the registry sent', bytes)
-    if (layersOf(manifest, 'model').length === 0) {
-      throw new StoreError('unsupported', 'the model has no GGUF layer. Pull a GGUF version of it.')
-    }
+    const manifest = usableManifest('What the registry sent', bytes)
     const blobs = new Map<string, number>()
     let totalBytes = 0
     for (const { digest, size } of [...manifest.layers, manifest.config]) {

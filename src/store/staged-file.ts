@@ -58,6 +58,12 @@ export class StagedFile implements AsyncDisposable {
     }
   }
 
+  /** Forgets what was written behind so many bytes. */
+  async cut(sizeBytes: number): Promise<void> {
+    await this.#file.truncate(sizeBytes)
+    this.#position = sizeBytes
+  }
+
   /** Everything is on the disk; nothing more is written. */
   async seal(): Promise<void> {
     await this.#file.sync()

@@ -5,7 +5,14 @@ import type { InferFrame, InferResult, InferStream } from '../../protocols/infer
 import type { HeldModel } from '../../protocols/report.ts'
 import { ApiError } from '../../src/http/errors.ts'
 import { type Listener, startListener } from '../../src/http/listener.ts'
-import type { ApiServices, LoadedRow, NewRequest, OperationsServices, Progress } from '../../src/http/services.ts'
+import type {
+  ApiServices,
+  LoadedRow,
+  NewRequest,
+  OperationsServices,
+  Progress,
+  RegistryServices,
+} from '../../src/http/services.ts'
 import { Channel } from '../../src/runtime/channel.ts'
 
 const load = { active: 1, waiting: 0, slots: 4 }
@@ -81,6 +88,7 @@ export class FakeCluster implements ApiServices {
   loadedModels: readonly LoadedRow[] = [loaded]
   operations: OperationsServices = refusingOperations
   maker: ModelMaker = refusingMaker
+  registry: RegistryServices = refusingRegistry
 
   async submit(request: NewRequest, signal: AbortSignal): Promise<InferStream> {
     this.requests.push(request)
@@ -143,6 +151,16 @@ export class FakeCluster implements ApiServices {
 const notScripted = () => Promise.reject(new ApiError('not-found', 'not scripted'))
 
 const refusingMaker: ModelMaker = { hasBlob: notScripted, writeBlob: notScripted, create: notScripted }
+
+const refusingRegistry: RegistryServices = {
+  manifest: notScripted,
+  manifestOf: notScripted,
+  tags: notScripted,
+  blob: notScripted,
+  hasBlob: notScripted,
+  beginUpload: notScripted,
+  keepManifest: notScripted,
+}
 
 const refusingOperations: OperationsServices = {
   token: 'secret',

@@ -21,6 +21,7 @@ const quiet: HostEvents = {
   onReport: () => {},
   onViolation: () => {},
   admits: () => true,
+  openFile: async () => undefined,
   serve: () => answer([{ kind: 'failed', code: 'internal', message: 'nothing is served here' }]),
 }
 

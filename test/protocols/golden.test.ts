@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type ActorFrame, decodeActorFrame, encodeActorFrame } from '../../protocols/actor.ts'
+import { decodeFileHead, decodeFileRequest, encodeFileHead, encodeFileRequest } from '../../protocols/file.ts'
 import { frame } from '../../protocols/framing.ts'
 import { decodeInferFrame, encodeInferFrame } from '../../protocols/infer-frame.ts'
 import { decodeInferRequest, encodeInferRequest } from '../../protocols/infer-request.ts'
@@ -48,6 +49,17 @@ describe('golden bytes', () => {
       version: laterReport.version,
       changes: { state: 'draining', loaded: [] },
     })
+  })
+
+  it('of a request for a file and of the head of its answer are written and read', async () => {
+    const request = { kind: 'blob', digest: `sha256:${'0123456789abcdef'.repeat(4)}`, start: 7, end: 2 ** 40 } as const
+    const asked = encodeFileRequest(request)
+    const head = { status: 'found', sizeBytes: 2 ** 52 + 1 } as const
+    const answered = encodeFileHead(head)
+    await expect(hexOf(asked)).toMatchFileSnapshot(file('file', 'request'))
+    await expect(hexOf(answered)).toMatchFileSnapshot(file('file', 'head'))
+    expect(decodeFileRequest(asked)).toEqual(request)
+    expect(decodeFileHead(answered)).toEqual(head)
   })
 
   it('of two framed bodies are written', async () => {

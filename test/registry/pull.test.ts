@@ -49,7 +49,9 @@ it('brings a model from a registry that redirects, and lists it with its progres
 
 it('asks for the parts of a large blob side by side, and continues each where it broke', async () => {
   const server = await TestRegistry.start()
+  // A model's file, and far more behind it than it needs.
   const big = randomBytes(70 * 1024 * 1024)
+  big.set(await readFile(tinyPath))
   const [digest = ''] = server.add('big', big)
   const cut = 5 * 1024 * 1024 + 1
   const starts = new Set<number>()

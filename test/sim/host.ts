@@ -203,6 +203,11 @@ export class SimulatedHost implements Host {
     this.#network.onEvent({ kind: 'taken', node: this.peerId, other: to, frame })
   }
 
+  /** What nodes read of each other's disks is tried with real ones. */
+  async openFile(): Promise<undefined> {
+    return undefined
+  }
+
   publishReport(bytes: Uint8Array): void {
     const id = ++this.#lastGossip
     for (const ends of this.#ends.values()) for (const end of ends) this.#gossip(end, this.peerId, id, bytes)

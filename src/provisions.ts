@@ -131,13 +131,14 @@ export function provisions(init: ProvisionsInit): TreeInit {
         task: task(init, serve.own, () => host),
       },
     },
-    puller: {
-      logic: pullerMachine,
-      input: { pull: pullMachine, stepsOf: init.stepsOf, boards: new PullBoards(runtime) },
-    },
+    puller: { logic: pullerMachine, input: puller(init) },
     ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener: init.listener } }) },
     inspector: { logic: inspectorMachine, input: inspection(runtime) },
   }
+}
+
+function puller({ runtime, stepsOf }: ProvisionsInit): PullerInput {
+  return { pull: pullMachine, stepsOf, boards: new PullBoards(runtime) }
 }
 
 function inspection(runtime: Runtime): InspectorInput {

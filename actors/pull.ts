@@ -6,21 +6,13 @@ import { here } from '../src/runtime/here.ts'
 import { fromPromise, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ProgressBoard } from './progress-board.ts'
 
-/** Left free on the disk: what else is written there must not fail for a model. */
-const reserveBytes = 64 * 1024 * 1024
-
 /** A folder that takes longer to read is seen by the next regular look. */
 const refreshMs = 5000
 
-/** What a pull needs of the disk. */
-export interface PullNeeds {
-  readonly missingBytes: number
-  readonly freeBytes: number
-}
-
 /** The work itself, step after step; each ends early with its signal. They reject with a message for the person who asked. */
 export interface PullSteps {
-  resolve(signal: AbortSignal): Promise<PullNeeds>
+  /** What the model is made of, and whether the disk can take it. */
+  resolve(signal: AbortSignal): Promise<void>
   download(signal: AbortSignal): Promise<void>
   verify(signal: AbortSignal): Promise<void>
   write(): Promise<void>
@@ -39,20 +31,12 @@ export type PullEvent =
 
 interface PullContext extends PullInput {}
 
-const fits = ({ missingBytes, freeBytes }: PullNeeds): boolean =>
-  missingBytes === 0 || missingBytes + reserveBytes <= freeBytes
-
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`
-
-const noSpace = ({ missingBytes, freeBytes }: PullNeeds): string =>
-  `not enough disk space: ${gigabytes(missingBytes)} are missing and ${gigabytes(freeBytes)} are free: free some space, or choose another folder with --models`
-
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 export const pullMachine = setup({
   types: { context: {} as PullContext, events: {} as PullEvent, input: {} as PullInput },
   actors: {
-    resolve: fromPromise<PullNeeds, PullSteps>(({ input, signal }) => input.resolve(signal)),
+    resolve: fromPromise<void, PullSteps>(({ input, signal }) => input.resolve(signal)),
     download: fromPromise<void, PullSteps>(({ input, signal }) => input.download(signal)),
     verify: fromPromise<void, PullSteps>(({ input, signal }) => input.verify(signal)),
     /** Whoever is told of the success may list the model. */
@@ -67,7 +51,6 @@ export const pullMachine = setup({
     fail: ({ context }, { problem }: { problem: string }) => context.board.end(problem),
     succeed: ({ context }) => context.board.end(),
   },
-  guards: { fits: (_, needs: PullNeeds) => fits(needs) },
 }).createMachine({
   id: 'pull',
   options: machineOptions,
@@ -81,13 +64,7 @@ export const pullMachine = setup({
       invoke: {
         src: 'resolve',
         input: ({ context }) => context.steps,
-        onDone: [
-          { guard: { type: 'fits', params: ({ event }) => event.output }, target: 'downloading' },
-          {
-            target: 'failed',
-            actions: { type: 'fail', params: ({ event }) => ({ problem: noSpace(event.output) }) },
-          },
-        ],
+        onDone: 'downloading',
         onError: {
           target: 'failed',
           actions: { type: 'fail', params: ({ event }) => ({ problem: messageOf(event.error) }) },

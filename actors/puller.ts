@@ -6,6 +6,7 @@ import { fullName, parseModelName } from '../protocols/model-name.ts'
 import type { Ref } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
 import { type AnyActorLogic, machineOptions, setup } from '../src/runtime/logic.ts'
+import type { Runtime } from '../src/runtime/runtime.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
 import { ProgressBoard } from './progress-board.ts'
 import type { PullInput, PullSteps } from './pull.ts'
@@ -53,19 +54,32 @@ interface PullerContext extends PullerInput {
   readonly pulls: Map<Ref, PullEntry>
 }
 
-/** The boards of the pulls of this node: one whose actor ends without a word is ended here, so that nobody waits for it. */
+/**
+ * The boards of this node's pulls. Every actor that ends is a fact, so this one place sees the end of each pull: a board
+ * that its actor did not end, because it crashed or was stopped, is ended here, so that nobody waits for it.
+ */
 export class PullBoards {
   readonly #open = new Map<Ref, ProgressBoard>()
+
+  constructor({ facts }: Pick<Runtime, 'facts'>) {
+    facts.observe(['exited'], ({ ref, exit }) => {
+      this.#open.get(ref)?.end(exit.kind === 'crash' ? `the pull broke off: ${exit.failure.message}` : brokenOff)
+      this.#open.delete(ref)
+    })
+  }
 
   add(pull: Ref, board: ProgressBoard): void {
     this.#open.set(pull, board)
   }
 
-  end(pull: Ref, problem: string): void {
-    this.#open.get(pull)?.end(problem)
+  /** Of a pull that never began. */
+  remove(pull: Ref): void {
     this.#open.delete(pull)
   }
 }
+
+/** Its supervisor was stopped or restarted: all that came is still there. */
+const brokenOff = 'the pull broke off: pull again to go on with it'
 
 /** Requests with one key are one pull. */
 function keyOf({ model, insecure }: PullRequest): string {
@@ -88,14 +102,15 @@ function begin(context: PullerContext, request: PullRequest, listener: string, s
   const board = new ProgressBoard()
   const id = String(nextId())
   const pull = `${local('node/pulls')}/${id}`
+  context.boards.add(pull, board)
   try {
     const input: PullInput = { steps: context.stepsOf(request, board), board }
     spawn({ id, logic: context.pull, input, restart: 'temporary' }, local('node/pulls'))
   } catch (error) {
     // Also while the supervisor of the pulls is stopped or being restarted.
+    context.boards.remove(pull)
     return { type: 'pull.refused', message: (error as Error).message }
   }
-  context.boards.add(pull, board)
   context.pulls.set(pull, { key: keyOf(request), pull, board, listeners: new Set([listener]), running: false })
   watch(pull)
   startNext(context, system)

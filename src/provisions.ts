@@ -134,20 +134,14 @@ export function provisions(init: ProvisionsInit): TreeInit {
         task: task(init, serve.own, () => host),
       },
     },
-    puller: { logic: pullerMachine, input: { pull: pullMachine, stepsOf: init.stepsOf, boards: pullBoards(runtime) } },
+    puller: { logic: pullerMachine, input: puller(init) },
     ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener: init.listener } }) },
     inspector: { logic: inspectorMachine, input: inspection(runtime) },
   }
 }
 
-/** A pull's listeners are told of its end, also where its actor had no time to. */
-function pullBoards(runtime: Runtime): PullBoards {
-  const boards = new PullBoards()
-  runtime.facts.observe(['exited'], ({ ref, exit }) => {
-    const problem = exit.kind === 'crash' ? exit.failure.message : 'this node is stopping'
-    if (ref.startsWith(refOf(runtime.node, 'node/pulls/'))) boards.end(ref, problem)
-  })
-  return boards
+function puller({ runtime, stepsOf }: ProvisionsInit): PullerInput {
+  return { pull: pullMachine, stepsOf, boards: new PullBoards(runtime) }
 }
 
 function inspection(runtime: Runtime): InspectorInput {

@@ -14,8 +14,8 @@ import { refOf } from '../../protocols/ref.ts'
 import type { HeldModel, NodeReport } from '../../protocols/report.ts'
 import { AskError } from '../runtime/asks.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { watchBoard } from './board-lines.ts'
 import { ApiError, type ErrorCode } from './errors.ts'
+import { watchBoard } from './progress-lines.ts'
 import type { Responses } from './responses.ts'
 import type { Answer, LoadedRow, NewRequest, Progress } from './services.ts'
 
@@ -192,7 +192,7 @@ export class Cluster {
   async pull(request: PullRequest, signal: AbortSignal): Promise<Progress> {
     const listener = this.#newId()
     const answer = (await this.ask('node/puller', { type: 'pull.join', request, listener })) as PullAnswer & Message
-    if (answer.type === 'pull.refused') throw new ApiError('pull-failed', answer.message)
+    if (answer.type === 'pull.refused') throw new ApiError('transfer-failed', answer.message)
     const { pull, board } = answer
     const leave = () => void this.#runtime.tell(refOf(this.self, 'node/puller'), { type: 'pull.leave', pull, listener })
     if (signal.aborted) leave()

@@ -8,8 +8,8 @@ import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { MessageFields } from './messages.ts'
 import type { RouteAbout } from './openapi.ts'
+import { answerProgress, progressOf } from './progress.ts'
 import type { ApiServices } from './services.ts'
-import { answerSteps } from './status-lines.ts'
 
 const text = Type.Optional(Type.String())
 const digests = Type.Optional(Type.Record(Type.String(), Type.String()))
@@ -37,9 +37,8 @@ const about: RouteAbout = {
 export function createRoute(app: FastifyInstance, services: ApiServices): void {
   app.post('/api/create', { config: { about } }, async (request, reply) => {
     const fields = readCreate(request.body)
-    return answerSteps(reply, fields.stream !== false, (tell) =>
-      services.maker.create(newModel(fields), (status) => tell({ status })),
-    )
+    const progress = progressOf((tell) => services.maker.create(newModel(fields), tell))
+    return answerProgress(reply, fields.stream !== false, progress)
   })
 }
 

@@ -17,7 +17,7 @@ type OwnCode =
   | 'import-failed'
   | 'store-failed'
   | 'no-space'
-  | 'pull-failed'
+  | 'transfer-failed'
   | 'cloud-disabled'
   | 'not-supported'
   | 'invalid-format'
@@ -77,7 +77,7 @@ const rows: Readonly<Record<ErrorCode, Row>> = {
   'import-failed': { status: 400 },
   'store-failed': { status: 500 },
   'no-space': { status: 507 },
-  'pull-failed': { status: 500 },
+  'transfer-failed': { status: 500 },
   'cloud-disabled': { status: 403, words: () => 'ollama cloud is disabled: remote model is unavailable' },
   'not-supported': { status: 400 },
   'invalid-format': { status: 500 },
@@ -138,4 +138,10 @@ export class ApiError extends Error {
       words: words?.(this.detail, endpoint) ?? this.detail,
     }
   }
+}
+
+/** What was thrown, for a stream that has begun: it can be answered only in its last line. */
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  return new ApiError('internal', error instanceof Error ? error.message : String(error))
 }

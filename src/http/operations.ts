@@ -11,12 +11,11 @@ import {
   StatusAnswer,
 } from '../../protocols/operations.ts'
 import { clientSignal } from './answer.ts'
-import { ApiError } from './errors.ts'
+import { ApiError, asApiError } from './errors.ts'
 import { checkModel } from './model-check.ts'
 import { errorLine, openLines } from './ndjson.ts'
 import type { RouteAbout } from './openapi.ts'
 import type { ApiServices, OperationsServices } from './services.ts'
-import { asApiError } from './status-lines.ts'
 import { drained } from './stream.ts'
 import { uploadOf } from './upload.ts'
 import { sendJson } from './wire.ts'

@@ -1,12 +1,7 @@
 /** `/`, `/api/version`, and the two probes of an orchestrator. */
 import type { FastifyInstance } from 'fastify'
+import { spokenOllamaVersion } from '../version.ts'
 import { sendJson, textType } from './wire.ts'
-
-/**
- * The release of Ollama whose API this is: clients compare it to decide what they may use, and some parse three numbers.
- * What OllamaMax's own version is, `/omx/v1/status` says.
- */
-const spokenOllamaVersion = '0.33.0'
 
 /** What `GET /` answers; `identify.ts` knows an Ollama by it. */
 export const greeting = 'Ollama is running'

@@ -66,7 +66,7 @@ export interface ApiServices {
   remove(name: string): Promise<void>
   /** Blobs and new models on this node; its methods reject with ApiErrors. */
   readonly maker: ModelMaker
-  /** Brings a model to this node from a registry; leaving with `signal` cancels it when nobody else waits. Rejects with `pull-failed`. */
+  /** Brings a model to this node from a registry; leaving with `signal` cancels it when nobody else waits. Rejects with `transfer-failed`. */
   pull(request: PullRequest, signal: AbortSignal): Promise<Progress>
   /** Models as files. */
   readonly registry: RegistryServices

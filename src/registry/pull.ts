@@ -1,6 +1,6 @@
 /** The steps of one pull, as the actor asks for them: the registry on one side, the shelf on the other. */
 import type { ProgressBoard } from '../../actors/progress-board.ts'
-import type { PullNeeds, PullSteps } from '../../actors/pull.ts'
+import type { PullSteps } from '../../actors/pull.ts'
 import type { Signer } from './challenge.ts'
 import type { Claim, Downloads } from './downloads.ts'
 import type { Exchange } from './exchange.ts'
@@ -40,7 +40,7 @@ export class Pull implements PullSteps {
     this.#source = new Registry({ remote, exchange, signer, ...(patience === undefined ? {} : { patience }) })
   }
 
-  async resolve(signal: AbortSignal): Promise<PullNeeds> {
+  async resolve(signal: AbortSignal): Promise<void> {
     const { shelf } = this.#init
     this.#manifest = await this.#source.manifest(signal).catch((error: Error) => {
       throw signal.aborted ? error : new Error(`pull model manifest: ${error.message}`, { cause: error })
@@ -48,7 +48,7 @@ export class Pull implements PullSteps {
     this.#blobs = shelf.blobsOf(this.#manifest)
     let missingBytes = 0
     for (const blob of this.#blobs) missingBytes += await shelf.missingBytes(blob)
-    return { missingBytes, freeBytes: await shelf.freeBytes() }
+    if (missingBytes > 0) await shelf.checkSpace(missingBytes)
   }
 
   /** One blob after another, each in parallel parts, as the manifest has them. */

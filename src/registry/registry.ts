@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Static, Type } from 'typebox'
 import { Check } from 'typebox/value'
-import { version } from '../version.ts'
+import { spokenOllamaVersion, version } from '../version.ts'
 import { authorizationOf, type Challenge, parseChallenge, type Signer, sshKeyLine, tokenUrl } from './challenge.ts'
 import { RegistryError } from './errors.ts'
 import { type Answered, type Asked, asRegistryError, type Exchange, wordsOf } from './exchange.ts'
@@ -21,7 +21,7 @@ const maxRedirects = 5
 const manifestType = 'application/vnd.docker.distribution.manifest.v2+json'
 
 /** Registries refuse clients that are too old for a model by the number that stands here, and some know no other client. */
-const userAgent = `ollama/0.33.0 (omx-node/${version})`
+const userAgent = `ollama/${spokenOllamaVersion} (omx-node/${version})`
 
 const TokenAnswer = Type.Object({ token: Type.String({ minLength: 1, maxLength: maxTokenBytes }) })
 

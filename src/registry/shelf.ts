@@ -14,7 +14,8 @@ export interface Shelf {
   has(blob: Blob): Promise<boolean>
   /** What the disk still has to take for a blob, some of which may be there. */
   missingBytes(blob: Blob): Promise<number>
-  freeBytes(): Promise<number>
+  /** Throws where the disk cannot take so many more. */
+  checkSpace(bytes: number): Promise<void>
   /** What is there of a blob; nobody else may have it open. */
   openPartial(blob: Blob): Promise<Partial>
   /** Gives a manifest its name once all of its blobs are there. True: that left blobs unused, and they are gone. */

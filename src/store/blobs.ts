@@ -9,7 +9,7 @@ import { blobPath, type Layout } from './layout.ts'
 import { StagedFile } from './staged-file.ts'
 import { causeText, fileError, StoreError, systemCode } from './store-error.ts'
 
-/** Bytes that stay free on the disk whatever is uploaded: the manifests, journals and logs of the host need some. */
+/** Bytes that stay free on the disk whatever comes in: the manifests, journals and logs of the host need some. */
 const reservedBytes = 64 * 1024 * 1024
 
 /** Read from the disk at once: enough that a disk is not asked all the time, little enough for many readers. */

@@ -30,13 +30,13 @@ import { heldModel, newestFirst, type StoredModel } from './stored-model.ts'
 /** Manifests that one walk reads: far more than disks hold models, and a bound for a folder that is something else. */
 const maxManifests = 10_000
 
-/** Of a version that is still named but whose files are no longer what they were. */
 /** It would answer as if it had none, which nobody who made it could want. */
 function hasAdapter(name: string): StoreError {
   const way = 'merge it into the model with llama-export-lora, and create the model from that file'
   return new StoreError('unsupported', `${name} has an adapter, which no engine of this release can apply: ${way}`)
 }
 
+/** Of a version that is still named but whose files are no longer what they were. */
 const damages: ReadonlySet<StoreErrorCode> = new Set(['corrupt', 'not-gguf', 'unsupported'])
 
 /** A manifest that is not listed, and why. */

@@ -17,6 +17,9 @@ const abandonedMs = 7 * 24 * 60 * 60 * 1000
 
 const namePattern = /^omx-partial-[A-Za-z0-9]+-[0-9a-f]{64}(\.done)?$/
 
+/** The file of the marks: it is there only after that of the bytes, and goes after it. */
+const marksSuffix = '.done'
+
 export interface PartialBlobInit {
   /** The folder of the blobs. */
   readonly folder: string
@@ -57,7 +60,7 @@ export class PartialBlob implements AsyncDisposable {
     await using opened = new AsyncDisposableStack()
     try {
       const file = opened.adopt(await openKept(path), (handle) => handle.close())
-      const marks = opened.adopt(await openKept(`${path}.done`), (handle) => handle.close())
+      const marks = opened.adopt(await openKept(path + marksSuffix), (handle) => handle.close())
       const there = await marksIn(file, marks, init.sizeBytes)
       opened.move()
       return new PartialBlob(init, file, marks, there)
@@ -107,7 +110,7 @@ export class PartialBlob implements AsyncDisposable {
       await rename(this.#path, target)
       await using folder = await open(dirname(target))
       await folder.sync()
-      await rm(`${this.#path}.done`, { force: true })
+      await rm(this.#path + marksSuffix, { force: true })
     } catch (error) {
       throw fileError('Writing', target, error)
     }
@@ -120,7 +123,7 @@ export class PartialBlob implements AsyncDisposable {
   }
 
   async #remove(): Promise<void> {
-    await Promise.all([this.#path, `${this.#path}.done`].map((path) => rm(path, { force: true })))
+    await Promise.all([this.#path, this.#path + marksSuffix].map((path) => rm(path, { force: true })))
   }
 
   /** Hashes the pieces that follow the hashed ones; one such run at a time. */
@@ -147,14 +150,20 @@ export class PartialBlob implements AsyncDisposable {
   }
 }
 
-/** Removes partial blobs that nobody has gone on with for a week. */
+/** Removes partial blobs that nobody has gone on with for a week, and marks whose blob has got its name. */
 export async function removeAbandonedPartials(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
+  const names = new Set(await readdir(folder))
+  for (const name of names) {
     if (!namePattern.test(name)) continue
     const path = join(folder, name)
-    const status = await stat(path).catch(() => undefined)
-    if (status !== undefined && Date.now() - status.mtimeMs > abandonedMs) await rm(path, { force: true })
+    const isAlone = name.endsWith(marksSuffix) && !names.has(name.slice(0, -marksSuffix.length))
+    if (isAlone || (await isAbandoned(path))) await rm(path, { force: true })
   }
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  const status = await stat(path).catch(() => undefined)
+  return status !== undefined && Date.now() - status.mtimeMs > abandonedMs
 }
 
 /** Where the bytes are until the blob is complete. */

@@ -1,12 +1,13 @@
 /** The models folder as a registry's client fills it: what is there, partial blobs, and manifests whose blobs have come. */
 import { createHash } from 'node:crypto'
-import { stat, statfs } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { fullName, type ModelName } from '../../protocols/model-name.ts'
+import { checkSpace } from './blobs.ts'
 import type { ModelsFolder } from './catalog.ts'
 import { blobPath } from './layout.ts'
 import { usableManifest } from './manifest.ts'
 import { PartialBlob, type PartialBlobInit, partialPath, removeAbandonedPartials } from './partial-blob.ts'
-import { fileError, StoreError } from './store-error.ts'
+import { StoreError } from './store-error.ts'
 
 /** Blobs of one manifest: a model in many small tensors has some thousand. */
 const maxBlobs = 10_000
@@ -71,14 +72,8 @@ export class Shelf {
     return Math.max(0, blob.sizeBytes - blocks * statBlockBytes)
   }
 
-  async freeBytes(): Promise<number> {
-    const { blobs } = this.#folder.layout
-    try {
-      const { bavail, bsize } = await statfs(blobs)
-      return bavail * bsize
-    } catch (error) {
-      throw fileError('Reading', blobs, error)
-    }
+  checkSpace(bytes: number): Promise<void> {
+    return checkSpace(this.#folder.layout.blobs, bytes)
   }
 
   openPartial(blob: NamedBlob): Promise<PartialBlob> {

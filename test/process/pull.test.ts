@@ -1,8 +1,13 @@
 /** A real node brings a model from a registry, asked by the official client. */
-import { readFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { TestRegistry } from '../registry/server.ts'
+import { eventually } from '../support/eventually.ts'
 import { tinyGguf, useCluster } from './support/cluster.ts'
+
+const mebibyte = 1024 * 1024
 
 const cluster = useCluster()
 
@@ -30,4 +35,44 @@ it('the official client pulls a model, sees its progress, lists it at once and c
   expect(answer.eval_count).toBe(3)
   const missing = node.client.pull({ model: `${server.url}/library/none`, insecure: true })
   await expect(missing).rejects.toThrow('pull model manifest: file does not exist')
+})
+
+it('a node that is killed in the middle of a pull asks, started again, only for what is missing', async () => {
+  const server = await TestRegistry.start()
+  // Weights that a computation never reads, so that there is something to be in the middle of.
+  const model = Buffer.concat([await readFile(tinyGguf), randomBytes(46 * mebibyte)])
+  const [digest = ''] = server.add('big', model)
+  // Each of the two parts stops within a piece.
+  const partBytes = 12.5 * mebibyte
+  server.trick = (request, response, url) => {
+    const [, first = '', last = ''] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
+    if (url.pathname !== `/storage/${digest}`) return false
+    const contentRange = `bytes ${first}-${last}/${model.length}`
+    response.writeHead(206, { 'content-length': Number(last) + 1 - Number(first), 'content-range': contentRange })
+    response.write(model.subarray(Number(first), Number(first) + partBytes))
+    return true
+  }
+  const data = cluster.newFolder()
+  const request = { model: `${server.url}/library/big`, insecure: true }
+  const killed = await cluster.start('killed', { data })
+  let completed = 0
+  const reading = (async () => {
+    for await (const line of await killed.client.pull({ ...request, stream: true })) completed = line.completed
+  })()
+  await eventually('all that the registry sends has come', () => completed === 2 * partBytes)
+  killed.process.kill('SIGKILL')
+  await expect(reading).rejects.toThrow()
+  await killed.process.exited
+  const files = await readdir(join(data, 'models', 'blobs'))
+  expect(files.filter((file) => !file.startsWith('omx-partial-'))).toEqual([])
+
+  server.trick = () => false
+  const before = server.asked.length
+  const again = await cluster.start('again', { data })
+  expect(await again.client.pull(request)).toEqual({ status: 'success' })
+  expect(server.bytesAsked(digest, before)).toBe(model.length - 24 * mebibyte)
+  const { models } = await again.client.list()
+  expect(models).toMatchObject([{ size: expect.any(Number), details: { family: 'llama' } }])
+  const name = models[0]?.name ?? ''
+  expect((await again.client.generate({ model: name, prompt: 'x', options: { num_predict: 3 } })).eval_count).toBe(3)
 })

@@ -1,40 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
-import { ProgressBoard } from '../../actors/progress-board.ts'
-import { Downloads } from '../../src/registry/downloads.ts'
-import { Exchange, type ExchangeInit } from '../../src/registry/exchange.ts'
-import { Pull } from '../../src/registry/pull.ts'
-import { openCatalog } from '../../src/store/catalog.ts'
-import { Shelf } from '../../src/store/shelf.ts'
+import { readFile } from 'node:fs/promises'
+import { expect, it } from 'vitest'
+import { blobIn, place, tinyPath } from './place.ts'
 import { digestOf, sendRange, TestRegistry } from './server.ts'
-
-const tinyPath = new URL('../../models/omx-tiny.gguf', import.meta.url)
-const patience = { tries: 3, pauseMs: 1 }
-const signer = { publicKey: new Uint8Array(32), sign: () => new Uint8Array(64) }
-
-async function place(init: ExchangeInit = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'omx-registry-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  const catalog = await openCatalog(folder)
-  const shelf = await Shelf.open(catalog, 'node')
-  const exchange = new Exchange(init)
-  onTestFinished(() => exchange[Symbol.dispose]())
-  const downloads = new Downloads(shelf, patience)
-  const board = new ProgressBoard()
-  const begin = (model: string) =>
-    new Pull({ exchange, signer, shelf, downloads, patience }, { model, insecure: true }, board)
-  const run = async (model: string, signal = new AbortController().signal) => {
-    const pull = begin(model)
-    await pull.resolve(signal)
-    await pull.download(signal)
-    await pull.verify(signal)
-    await pull.write()
-  }
-  return { folder, catalog, board, run, blobs: () => readdir(join(folder, 'blobs')) }
-}
 
 it('brings a model from a registry that redirects, and lists it with its progress told', async () => {
   const server = await TestRegistry.start()
@@ -69,7 +37,7 @@ it('asks for the parts of a large blob side by side, and continues each where it
   }
   const { run, folder } = await place()
   await run(`${server.url}/library/big`)
-  expect(digestOf(await readFile(join(folder, 'blobs', digest.replace(':', '-'))))).toBe(digest)
+  expect(digestOf(await blobIn(folder, digest))).toBe(digest)
   expect(broken).toBe(3)
   // Three parts of 32 MiB, and three continuations from a whole piece on, not from where a part began.
   expect([...starts].filter((at) => at % (32 * 1024 * 1024) !== 0)).toHaveLength(3)

@@ -45,6 +45,13 @@ export class TestRegistry {
     return [digestOf(model), digestOf(config)]
   }
 
+  /** How many bytes of a blob were asked for, from a number of requests on. */
+  bytesAsked(digest: string, from = 0): number {
+    const ranges = this.asked.slice(from).filter(({ line }) => line === `GET /storage/${digest}`)
+    const bytes = ranges.map(({ range }) => /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [])
+    return bytes.reduce((sum, [, first, last]) => sum + Number(last) + 1 - Number(first), 0)
+  }
+
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '', this.url)
     const { range, authorization } = request.headers

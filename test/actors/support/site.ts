@@ -251,7 +251,10 @@ export class Site {
       receive(() => send({ type: 'listener.drained' }))
     })
     return {
-      puller: { logic: pullerMachine, input: { pull: pullMachine, stepsOf: noRegistry, boards: new PullBoards() } },
+      puller: {
+        logic: pullerMachine,
+        input: { pull: pullMachine, stepsOf: noRegistry, boards: new PullBoards(this.runtime) },
+      },
       ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener } }) },
       inspector: {
         logic: inspectorMachine,

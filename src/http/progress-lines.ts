@@ -6,8 +6,14 @@ import { ApiError } from './errors.ts'
 /** As often as Ollama does. */
 const lookEveryMs = 60
 
-/** Every line as it comes, and again when it has changed. Throws ApiError `pull-failed` where the work failed. */
-export async function* watchBoard(board: ProgressBoard, signal: AbortSignal): AsyncGenerator<ProgressLine, void, void> {
+/**
+ * Every line as it comes, and again when it has changed; no more once the signal has aborted. Throws ApiError
+ * `transfer-failed` where the work failed.
+ */
+export async function* watchBoard(
+  board: ProgressBoard,
+  signal?: AbortSignal,
+): AsyncGenerator<ProgressLine, void, void> {
   const told: ProgressLine[] = []
   /** Lines before it are complete and change no more. */
   let from = 0
@@ -19,9 +25,9 @@ export async function* watchBoard(board: ProgressBoard, signal: AbortSignal): As
       told[at] = line
       if (at === from && line.completed === line.total) from += 1
     }
-    if (signal.aborted) return
+    if (signal?.aborted === true) return
     if (isOver) break
     await Promise.race([board.ended, sleep(lookEveryMs)])
   }
-  if (board.problem !== undefined) throw new ApiError('pull-failed', board.problem)
+  if (board.problem !== undefined) throw new ApiError('transfer-failed', board.problem)
 }

@@ -1,0 +1,51 @@
+/** A models folder of its own, and pulls into it. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { ProgressBoard } from '../../actors/progress-board.ts'
+import { Downloads } from '../../src/registry/downloads.ts'
+import { Exchange, type ExchangeInit } from '../../src/registry/exchange.ts'
+import { Pull } from '../../src/registry/pull.ts'
+import type { Patience } from '../../src/registry/retries.ts'
+import { openCatalog } from '../../src/store/catalog.ts'
+import { Shelf } from '../../src/store/shelf.ts'
+
+export const tinyPath = new URL('../../models/omx-tiny.gguf', import.meta.url)
+
+/** Three tries within a few milliseconds. */
+const impatience: Patience = { tries: 3, pauseMs: 1 }
+
+const signer = { publicKey: new Uint8Array(32), sign: () => new Uint8Array(64) }
+
+export async function temporaryData(): Promise<string> {
+  const data = await mkdtemp(join(tmpdir(), 'omx-registry-'))
+  onTestFinished(() => rm(data, { recursive: true, force: true }))
+  return data
+}
+
+/** `data`: the folder that an earlier process used; default: a new one. */
+export async function place(init: ExchangeInit & { readonly data?: string } = {}) {
+  const data = init.data ?? (await temporaryData())
+  const folder = join(data, 'models')
+  const catalog = await openCatalog(folder, { data })
+  const shelf = await Shelf.open(catalog, 'node')
+  const exchange = new Exchange(init)
+  onTestFinished(() => exchange[Symbol.dispose]())
+  const downloads = new Downloads(shelf, impatience)
+  const board = new ProgressBoard()
+  const run = async (model: string, { signal }: { readonly signal: AbortSignal } = new AbortController()) => {
+    const pull = new Pull(
+      { exchange, signer, shelf, downloads, patience: impatience },
+      { model, insecure: true },
+      board,
+    )
+    await pull.resolve(signal)
+    await pull.download(signal)
+    await pull.verify(signal)
+    await pull.write()
+  }
+  return { data, folder, catalog, board, run, blobs: () => readdir(join(folder, 'blobs')) }
+}
+
+export const blobIn = (folder: string, digest: string) => readFile(join(folder, 'blobs', digest.replace(':', '-')))

@@ -5,11 +5,11 @@
 import type { Spec } from '../src/runtime/cell.ts'
 import { type AnyActorLogic, fromTransition } from '../src/runtime/logic.ts'
 import type { Policy } from '../src/runtime/supervise.ts'
+import type { CourierInput } from './courier.ts'
 import type { HealthInput } from './health.ts'
 import type { InspectorInput } from './inspector.ts'
 import type { MembershipInput } from './membership.ts'
 import type { ModelsInput } from './models.ts'
-import type { PullerInput } from './puller.ts'
 import type { ReporterInput } from './reporter.ts'
 import type { SchedulerInput } from './scheduler.ts'
 import type { WorkerInput } from './worker.ts'
@@ -26,7 +26,7 @@ export interface TreeInit {
   readonly worker: { readonly logic: AnyActorLogic; readonly input: WorkerInput }
   readonly health: { readonly logic: AnyActorLogic; readonly input: HealthInput }
   readonly scheduler: { readonly logic: AnyActorLogic; readonly input: SchedulerInput }
-  readonly puller: { readonly logic: AnyActorLogic; readonly input: PullerInput }
+  readonly courier: { readonly logic: AnyActorLogic; readonly input: CourierInput }
   readonly ollamaApi: { readonly logic: AnyActorLogic }
   readonly inspector: { readonly logic: AnyActorLogic; readonly input: InspectorInput }
 }
@@ -73,8 +73,8 @@ export function tree(init: TreeInit): Spec {
       { id: 'health', ...init.health, restart: 'permanent' },
       { id: 'scheduler', ...init.scheduler, restart: 'permanent', mailboxCapacity: 16_384 },
       { id: 'tasks', logic: supervisor, restart: 'permanent' },
-      { id: 'puller', ...init.puller, restart: 'permanent' },
-      { id: 'pulls', logic: supervisor, restart: 'permanent' },
+      { id: 'courier', ...init.courier, restart: 'permanent' },
+      { id: 'transfers', logic: supervisor, restart: 'permanent' },
       { id: 'ollama-api', ...init.ollamaApi, restart: 'permanent' },
       { id: 'inspector', ...init.inspector, restart: 'permanent' },
     ],

@@ -10,7 +10,7 @@ export async function leave(runtime: Runtime, drainMs: number): Promise<void> {
   const at = (path: string) => refOf(runtime.node, path)
   for (const path of ['node/reporter', 'node/health', 'node/scheduler']) runtime.tell(at(path), { type: 'drain' })
   // What has come of a model stays: the next pull goes on from there, so nobody waits for it.
-  await runtime.stop(at('node/pulls'))
+  await runtime.stop(at('node/transfers'))
   if (drainMs > 0) {
     const drains = ['node/ollama-api', 'node/worker'].map((path) => runtime.ask(at(path), { type: 'drain' }, drainMs))
     await Promise.allSettled(drains)

@@ -2,10 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
-import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
-import type { PullerInput } from '../actors/puller.ts'
 import type { TaskJournal } from '../actors/task-journal.ts'
 import { tree } from '../actors/tree.ts'
 import { displayName, parseModelName } from '../protocols/model-name.ts'
@@ -29,9 +27,6 @@ import { type Host, openHost } from './net/host.ts'
 import { loadOrCreateKey } from './net/key.ts'
 import { logFacts } from './observe/log-facts.ts'
 import { provisions } from './provisions.ts'
-import { Downloads } from './registry/downloads.ts'
-import { Exchange } from './registry/exchange.ts'
-import { Pull } from './registry/pull.ts'
 import type { RunningNode, StartNode } from './running-node.ts'
 import { Runtime } from './runtime/runtime.ts'
 import { realWorld } from './runtime/world.ts'
@@ -41,8 +36,8 @@ import { type HealthHistory, openHealthHistory } from './store/health-history.ts
 import { beginLife } from './store/life.ts'
 import { openLocalFile } from './store/local-file.ts'
 import { removeRunFile, writeRunFile } from './store/run-file.ts'
-import { Shelf } from './store/shelf.ts'
 import { openTaskJournal } from './store/task-journal.ts'
+import { transfersOf } from './transfers.ts'
 import { version } from './version.ts'
 
 /** Bytes of the token that lets the command line administer this node. */
@@ -92,6 +87,7 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
   const startedMs = runtime.world.monotonicMs()
   const network = deferred<Host>()
   const files = new ReachableFiles(runtime.node, open.models)
+  const apiServices = services({ runtime, responses, open, files, token, startedMs })
   const api = deferred<Listener>()
   const init = provisions({
     ...open,
@@ -100,7 +96,7 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
     runtime,
     responses,
     startedMs,
-    stepsOf: await pullsOf(privateKey, open),
+    stepsOf: await transfersOf({ ...open, privateKey, source: apiServices.registry }),
     driver: driverOf(config),
     capacity: { cpus: availableParallelism(), memoryBytes: totalmem() },
     host: {
@@ -115,7 +111,7 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
       ...config.api,
       origins: config.origins,
       log,
-      services: services({ runtime, responses, open, files, token, startedMs }),
+      services: apiServices,
       ready: () => firstScan(runtime),
       onOpen: api.resolve,
       onFailed: api.reject,
@@ -180,21 +176,6 @@ function remoteCatalog({ engine, openaiKey }: Config): Catalog | undefined {
   return undefined
 }
 
-/** What a pull does: from any registry into the models folder, signed with this node's key. */
-async function pullsOf(privateKey: PrivateKey, { models, closers }: Open): Promise<PullerInput['stepsOf']> {
-  if (models === undefined) {
-    return () => {
-      throw new Error('this node uses the models of another server: pull there')
-    }
-  }
-  const node = peerIdFromPrivateKey(privateKey).toString()
-  const shelf = await Shelf.open(models, node)
-  const exchange = closers.use(new Exchange())
-  const signer = { publicKey: privateKey.publicKey.raw, sign: (bytes: Uint8Array) => privateKey.sign(bytes) }
-  const init = { exchange, signer, shelf, downloads: new Downloads(shelf) }
-  return (request, board) => new Pull(init, request, board)
-}
-
 function driverOf({ engine, gpu, simTokensPerSecond, openaiKey }: Config) {
   return createDriver(engine, { llama: { gpu }, sim: { tokensPerSecond: simTokensPerSecond }, openaiKey })
 }
@@ -225,7 +206,7 @@ function services({ runtime, responses, open, files, token, startedMs }: Service
     copy: (source, destination) => cluster.copy(source, destination),
     remove: (name) => cluster.remove(name),
     maker: clusterMaker({ cluster, maker: catalog }),
-    pull: (request, signal) => cluster.pull(request, signal),
+    transfer: (request, signal) => cluster.transfer(request, signal),
     registry: clusterFiles({ cluster, models, openFile: files.openFile }),
     operations: clusterOperations({ cluster, runtime, catalog, token, startedMs }),
   }

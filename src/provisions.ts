@@ -1,5 +1,6 @@
 /** Gives the machines what they need from outside, once per node: `provide` re-reads a machine, so never per actor. */
 import type { Logger } from 'pino'
+import { type CourierInput, courierMachine, TransferBoards } from '../actors/courier.ts'
 import { engineMachine } from '../actors/engine.ts'
 import { healthMachine } from '../actors/health.ts'
 import { healthCheckMachine } from '../actors/health-check.ts'
@@ -13,12 +14,11 @@ import { ollamaApiMachine } from '../actors/ollama-api.ts'
 import { peerMachine } from '../actors/peer.ts'
 import { leastConnections } from '../actors/placement.ts'
 import { proberMachine } from '../actors/prober.ts'
-import { pullMachine } from '../actors/pull.ts'
-import { PullBoards, type PullerInput, pullerMachine } from '../actors/puller.ts'
 import { reporterMachine } from '../actors/reporter.ts'
 import { schedulerMachine } from '../actors/scheduler.ts'
 import { taskMachine } from '../actors/task.ts'
 import { recordEnds, type TaskJournal } from '../actors/task-journal.ts'
+import { transferMachine } from '../actors/transfer.ts'
 import { joinerPath, type TreeInit } from '../actors/tree.ts'
 import { type AcquireRefusal, workerMachine } from '../actors/worker.ts'
 import type { InferFrame, InferRequest, InferStream } from '../protocols/infer.ts'
@@ -60,8 +60,8 @@ export interface ProvisionsInit {
   readonly history: Pick<HealthHistory, 'record'>
   readonly journal: TaskJournal
   readonly responses: Responses
-  /** What a pull does; see `src/registry/pull.ts`. */
-  readonly stepsOf: PullerInput['stepsOf']
+  /** What a transfer does; see `src/registry/{pull,push}.ts`. */
+  readonly stepsOf: CourierInput['stepsOf']
   readonly startedMs: number
   readonly driver: Driver
   readonly capacity: NodeReport['capacity']
@@ -134,14 +134,14 @@ export function provisions(init: ProvisionsInit): TreeInit {
         task: task(init, serve.own, () => host),
       },
     },
-    puller: { logic: pullerMachine, input: puller(init) },
+    courier: { logic: courierMachine, input: courier(init) },
     ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener: init.listener } }) },
     inspector: { logic: inspectorMachine, input: inspection(runtime) },
   }
 }
 
-function puller({ runtime, stepsOf }: ProvisionsInit): PullerInput {
-  return { pull: pullMachine, stepsOf, boards: new PullBoards(runtime) }
+function courier({ runtime, stepsOf }: ProvisionsInit): CourierInput {
+  return { transfer: transferMachine, stepsOf, boards: new TransferBoards(runtime) }
 }
 
 function inspection(runtime: Runtime): InspectorInput {

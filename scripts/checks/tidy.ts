@@ -24,7 +24,7 @@ const machinePathInTests = /(?<![\w.@~$}/-])\/(?:work|root)\//
 /** Where a lock file may point; without an address npm asks whatever registry it is set up with. */
 const publicRegistry = '"resolved": "https://registry.npmjs.org/'
 const privateRegistry =
-  /"resolved": "http|(?<![.\w])registry\s*=|--registry\b|\b(?:artifactory|verdaccio|npmmirror|codeartifact)\b/
+  /"resolved": "http|^\s*registry\s*=|--registry\b|\b(?:artifactory|verdaccio|npmmirror|codeartifact)\b/
 
 /** Everything untidy in a project. */
 export function checkTidy({ sources, texts, broken }: SourceTree): Finding[] {

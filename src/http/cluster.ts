@@ -1,5 +1,5 @@
 /** What the routes need, by messages to this node's actors and, through them, to the others'. */
-import type { PullAnswer, PullRequest } from '../../actors/puller.ts'
+import type { TransferAnswer, TransferRequest } from '../../actors/courier.ts'
 import type { SubmitAnswer, SubmittedTask } from '../../actors/scheduler.ts'
 import {
   type ClusterNode,
@@ -189,12 +189,14 @@ export class Cluster {
     this.#runtime.tell(refOf(this.self, 'node/membership'), { type: 'report.received', report })
   }
 
-  async pull(request: PullRequest, signal: AbortSignal): Promise<Progress> {
+  async transfer(request: TransferRequest, signal: AbortSignal): Promise<Progress> {
     const listener = this.#newId()
-    const answer = (await this.ask('node/puller', { type: 'pull.join', request, listener })) as PullAnswer & Message
-    if (answer.type === 'pull.refused') throw new ApiError('transfer-failed', answer.message)
-    const { pull, board } = answer
-    const leave = () => void this.#runtime.tell(refOf(this.self, 'node/puller'), { type: 'pull.leave', pull, listener })
+    const answer = (await this.ask('node/courier', { type: 'transfer.join', request, listener })) as TransferAnswer &
+      Message
+    if (answer.type === 'transfer.refused') throw new ApiError('transfer-failed', answer.message)
+    const { transfer, board } = answer
+    const leave = () =>
+      void this.#runtime.tell(refOf(this.self, 'node/courier'), { type: 'transfer.leave', transfer, listener })
     if (signal.aborted) leave()
     else signal.addEventListener('abort', leave, { once: true })
     return watchBoard(board, signal)

@@ -15,10 +15,10 @@ import { openaiRoutes } from './openai/routes.ts'
 import { collectRoutes } from './openapi.ts'
 import { operationsRoutesFor } from './operations.ts'
 import { originGuard } from './origin.ts'
-import { pullRoute } from './pull.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { rootRoutes } from './root.ts'
 import type { ApiServices } from './services.ts'
+import { transferRoutes } from './transfers.ts'
 import { type HttpLog, installWire, sendJson, wireOptions } from './wire.ts'
 
 export interface ListenerInit {
@@ -109,7 +109,7 @@ export async function startListener(init: ListenerInit): Promise<Listener> {
   modelRoutes(app, services)
   blobRoutes(app, services)
   createRoute(app, services)
-  pullRoute(app, services)
+  transferRoutes(app, services)
   registryRoutes(app, services)
   generateRoute(app, services)
   chatRoute(app, services)

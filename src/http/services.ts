@@ -1,7 +1,8 @@
 /** What the routes need from the cluster. `src/node.ts` implements it by messages to actors. */
+
+import type { TransferRequest } from '../../actors/courier.ts'
 import type { BlobUpload, ModelMaker, ReadableBlob } from '../../actors/model-catalog.ts'
 import type { ProgressLine } from '../../actors/progress-board.ts'
-import type { PullRequest } from '../../actors/puller.ts'
 import type { InferRequest, InferStream, InferWork } from '../../protocols/infer.ts'
 import type {
   FactsAnswer,
@@ -66,8 +67,8 @@ export interface ApiServices {
   remove(name: string): Promise<void>
   /** Blobs and new models on this node; its methods reject with ApiErrors. */
   readonly maker: ModelMaker
-  /** Brings a model to this node from a registry; leaving with `signal` cancels it when nobody else waits. Rejects with `transfer-failed`. */
-  pull(request: PullRequest, signal: AbortSignal): Promise<Progress>
+  /** Brings a model from a registry or to one; leaving with `signal` cancels it when nobody else waits. Rejects with `transfer-failed`. */
+  transfer(request: TransferRequest, signal: AbortSignal): Promise<Progress>
   /** Models as files. */
   readonly registry: RegistryServices
   readonly operations: OperationsServices

@@ -1,6 +1,7 @@
 /** The steps of one pull, as the actor asks for them: the registry on one side, the shelf on the other. */
 import type { ProgressBoard } from '../../actors/progress-board.ts'
-import type { PullSteps } from '../../actors/pull.ts'
+import type { TransferSteps } from '../../actors/transfer.ts'
+import { shown } from './blob-line.ts'
 import type { Signer } from './challenge.ts'
 import type { Claim, Downloads } from './downloads.ts'
 import type { Exchange } from './exchange.ts'
@@ -8,12 +9,6 @@ import { Registry } from './registry.ts'
 import { parseRemoteName } from './remote-name.ts'
 import type { Patience } from './retries.ts'
 import type { Blob, Shelf } from './shelf.ts'
-
-/** What comes is shown this often, in ms; readers look no more often. */
-const showEveryMs = 50
-
-/** Characters of a digest that stand for it: those after `sha256:`. */
-const shortDigest = [7, 19] as const
 
 export interface PullInit {
   readonly exchange: Exchange
@@ -23,7 +18,8 @@ export interface PullInit {
   readonly patience?: Patience
 }
 
-export class Pull implements PullSteps {
+export class Pull implements TransferSteps {
+  readonly words = { resolve: 'pulling manifest', verify: 'verifying sha256 digest', write: 'writing manifest' }
   readonly #init: PullInit
   readonly #board: ProgressBoard
   readonly #source: Registry
@@ -52,7 +48,7 @@ export class Pull implements PullSteps {
   }
 
   /** One blob after another, each in parallel parts, as the manifest has them. */
-  async download(signal: AbortSignal): Promise<void> {
+  async move(signal: AbortSignal): Promise<void> {
     for (const blob of this.#blobs) await this.#bring(blob, signal)
   }
 
@@ -69,18 +65,13 @@ export class Pull implements PullSteps {
 
   async #bring(blob: Blob, signal: AbortSignal): Promise<void> {
     const { shelf, downloads } = this.#init
-    const { digest, sizeBytes } = blob
     const isThere = await shelf.has(blob)
-    const show = this.#board.show(`pulling ${digest.slice(...shortDigest)}`, digest, sizeBytes, isThere ? sizeBytes : 0)
-    if (isThere) return
-    const claim = await downloads.claim({ blob, registry: this.#source, signal })
-    this.#claims.push(claim)
-    const showing = setInterval(() => show(claim.completedBytes), showEveryMs)
-    try {
+    await shown(this.#board, 'pulling', blob, isThere ? blob.sizeBytes : 0, async (follow) => {
+      if (isThere) return
+      const claim = await downloads.claim({ blob, registry: this.#source, signal })
+      this.#claims.push(claim)
+      follow(() => claim.completedBytes)
       await claim.arrived
-      show(sizeBytes)
-    } finally {
-      clearInterval(showing)
-    }
+    })
   }
 }

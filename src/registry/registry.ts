@@ -1,5 +1,6 @@
 /** A registry as its client sees it: manifests and blobs of one repository, behind sign-in and redirects. */
 import { randomBytes } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import { type Static, Type } from 'typebox'
 import { Check } from 'typebox/value'
 import { spokenOllamaVersion, version } from '../version.ts'
@@ -34,8 +35,10 @@ export interface RegistryInit {
 }
 
 /** One step towards an answer. */
-interface Ask extends Pick<Asked, 'method' | 'signal' | 'body'> {
+interface Ask extends Pick<Asked, 'method' | 'signal'> {
   readonly path: string
+  /** A function makes it anew where it has to be sent twice. */
+  readonly body?: Uint8Array | (() => Readable)
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -82,6 +85,16 @@ export class Registry {
     throw await refusalOf(answer, this.#signer)
   }
 
+  /** Names what has been pushed. Throws a RegistryError. */
+  async putManifest(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    const path = `/v2/${this.remote.repository}/manifests/${this.remote.tag}`
+    const headers = { 'content-type': manifestType, 'content-length': String(bytes.length) }
+    await retrying(this.#patience, signal, async () => {
+      const answer = await this.ask({ method: 'PUT', path, signal, headers, body: bytes })
+      answer.body.resume()
+    })
+  }
+
   /** As `ask`, but a redirect is the caller's to follow. */
   async askOnce(ask: Ask, url = new URL(ask.path, this.#origin)): Promise<Reached> {
     const answer = await this.#signedIn(ask, url)
@@ -96,13 +109,16 @@ export class Registry {
       const { location } = answer.headers
       if (answer.status < 300 || answer.status >= 400 || location === undefined) return answer
       answer.body.destroy()
-      if (!URL.canParse(location, url.href)) throw new RegistryError('protocol', `${url.host} redirects to no URL`)
-      url = this.#checked(new URL(location, url))
+      url = this.redirected(url, location)
     }
     throw new RegistryError('refused', `${this.#origin.host} redirects more than ${maxRedirects} times`)
   }
 
-  #checked(url: URL): URL {
+  /** Where an answer of `from` sends us. Throws a RegistryError for what may not be followed. */
+  redirected(from: URL, location: string | undefined): URL {
+    if (location === undefined || !URL.canParse(location, from.href))
+      throw new RegistryError('protocol', `${from.host} redirects to no URL`)
+    const url = new URL(location, from)
     if (url.protocol === 'https:' || (url.protocol === 'http:' && this.#origin.protocol === 'http:')) return url
     throw new RegistryError(
       'insecure',
@@ -115,7 +131,6 @@ export class Registry {
     const answer = await this.#send(ask, url)
     const challenge = answer.status === 401 ? parseChallenge(answer.headers['www-authenticate']) : undefined
     if (challenge === undefined || url.origin !== this.#origin.origin) return answer
-    if (ask.body !== undefined && !(ask.body instanceof Uint8Array)) return answer
     answer.body.resume()
     this.#bearer = await this.#tokenFor(challenge, ask.signal)
     return await this.#send(ask, url)
@@ -132,7 +147,7 @@ export class Registry {
       signal,
       headers: { ...own, ...headers, ...authorization },
       allowsPrivate: this.#isPrivate ?? isRegistry,
-      ...(body === undefined ? {} : { body }),
+      ...(body === undefined ? {} : { body: typeof body === 'function' ? body() : body }),
     })
     if (isRegistry) this.#isPrivate ??= answer.isPrivate
     return { ...answer, url }

@@ -1,6 +1,7 @@
 /** The cluster's side of the seam, in this process: answers are scripted, streams are the real channel. */
+
+import type { TransferRequest } from '../../actors/courier.ts'
 import type { ModelMaker } from '../../actors/model-catalog.ts'
-import type { PullRequest } from '../../actors/puller.ts'
 import type { InferFrame, InferResult, InferStream } from '../../protocols/infer.ts'
 import type { HeldModel } from '../../protocols/report.ts'
 import { ApiError } from '../../src/http/errors.ts'
@@ -132,10 +133,10 @@ export class FakeCluster implements ApiServices {
   }
 
   progress: () => Progress = () => notScripted() as never
-  readonly pulls: PullRequest[] = []
+  readonly transfers: TransferRequest[] = []
 
-  async pull(request: PullRequest): Promise<Progress> {
-    this.pulls.push(request)
+  async transfer(request: TransferRequest): Promise<Progress> {
+    this.transfers.push(request)
     return this.progress()
   }
 

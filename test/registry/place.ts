@@ -41,7 +41,7 @@ export async function place(init: ExchangeInit & { readonly data?: string } = {}
       board,
     )
     await pull.resolve(signal)
-    await pull.download(signal)
+    await pull.move(signal)
     await pull.verify(signal)
     await pull.write()
   }

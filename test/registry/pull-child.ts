@@ -68,6 +68,6 @@ const init = { exchange: new Exchange(), signer, shelf, downloads: new Downloads
 const pull = new Pull(init, { model, insecure: true }, new ProgressBoard())
 const { signal } = new AbortController()
 await pull.resolve(signal)
-await pull.download(signal)
+await pull.move(signal)
 await pull.verify(signal)
 await pull.write()

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
+import { type PushBehaviour, Pushes } from './pushes.ts'
 
 export const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
@@ -50,6 +51,16 @@ export class TestRegistry {
     const ranges = this.asked.slice(from).filter(({ line }) => line === `GET /storage/${digest}`)
     const bytes = ranges.map(({ range }) => /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [])
     return bytes.reduce((sum, [, first, last]) => sum + Number(last) + 1 - Number(first), 0)
+  }
+
+  /** From here on models may be pushed. */
+  takesPushes(behaviour: PushBehaviour = {}): Pushes {
+    const pushes = new Pushes(behaviour, (kind, name, bytes) => {
+      if (kind === 'blob') this.blobs.set(name, bytes)
+      else this.manifests.set(name, bytes)
+    })
+    this.trick = (request, response, url) => pushes.answer(request, response, url, this.url)
+    return pushes
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {

@@ -90,7 +90,7 @@ type MutableFaults = { -readonly [Key in keyof SimFaults]: SimFaults[Key] }
 /** A pure supervisor takes any message; this one looks at it, so that one that bites ends it, as a defect would. */
 const mortalSupervisor = fromTransition((state: null, { type }: Message) => (type === undefined ? state : null), null)
 
-const supervisors: ReadonlySet<string> = new Set(['peers', 'joiners', 'engines', 'tasks', 'pulls'])
+const supervisors: ReadonlySet<string> = new Set(['peers', 'joiners', 'engines', 'tasks', 'transfers'])
 
 function withMortalSupervisors(spec: Spec): Spec {
   const children = spec.children ?? []

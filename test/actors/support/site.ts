@@ -3,6 +3,8 @@
  * outermost seams: the network is a simulated one, the disk a list, the listener nothing but a state, and the engine the
  * simulated driver on the world's clock.
  */
+
+import { courierMachine, TransferBoards } from '../../../actors/courier.ts'
 import { engineMachine } from '../../../actors/engine.ts'
 import { healthMachine } from '../../../actors/health.ts'
 import { type HealthResult, healthCheckMachine } from '../../../actors/health-check.ts'
@@ -15,12 +17,11 @@ import { type ListenerEvent, ollamaApiMachine } from '../../../actors/ollama-api
 import { peerMachine } from '../../../actors/peer.ts'
 import { leastConnections } from '../../../actors/placement.ts'
 import { proberMachine } from '../../../actors/prober.ts'
-import { pullMachine } from '../../../actors/pull.ts'
-import { PullBoards, pullerMachine } from '../../../actors/puller.ts'
 import { reporterMachine } from '../../../actors/reporter.ts'
 import { schedulerMachine } from '../../../actors/scheduler.ts'
 import { taskMachine } from '../../../actors/task.ts'
 import { recordEnds } from '../../../actors/task-journal.ts'
+import { transferMachine } from '../../../actors/transfer.ts'
 import { joinerPath, type TreeInit, tree } from '../../../actors/tree.ts'
 import type { ClusterView } from '../../../actors/view.ts'
 import { type AcquireRefusal, workerMachine } from '../../../actors/worker.ts'
@@ -242,7 +243,7 @@ export class Site {
     }
   }
 
-  #surface(): Pick<TreeInit, 'puller' | 'ollamaApi' | 'inspector'> {
+  #surface(): Pick<TreeInit, 'courier' | 'ollamaApi' | 'inspector'> {
     const { runtime, node } = this
     const listener = fromCallback<{ type: 'drain' }>(({ sendBack, receive }) => {
       this.bound++
@@ -251,9 +252,9 @@ export class Site {
       receive(() => send({ type: 'listener.drained' }))
     })
     return {
-      puller: {
-        logic: pullerMachine,
-        input: { pull: pullMachine, stepsOf: noRegistry, boards: new PullBoards(this.runtime) },
+      courier: {
+        logic: courierMachine,
+        input: { transfer: transferMachine, stepsOf: noRegistry, boards: new TransferBoards(this.runtime) },
       },
       ollamaApi: { logic: ollamaApiMachine.provide({ actors: { listener } }) },
       inspector: {
@@ -364,7 +365,7 @@ function noRegistry(): never {
 }
 
 function withMortalSupervisors(spec: Spec): Spec {
-  const supervisors = ['peers', 'joiners', 'engines', 'tasks', 'pulls']
+  const supervisors = ['peers', 'joiners', 'engines', 'tasks', 'transfers']
   const children = spec.children?.map((child) =>
     supervisors.includes(child.id) ? { ...child, logic: mortalSupervisor } : child,
   )

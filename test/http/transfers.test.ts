@@ -39,14 +39,14 @@ describe('POST /api/pull', () => {
 {"status":"success"}
 `,
     })
-    expect(node.cluster.pulls).toEqual([{ model: 'x', insecure: true }])
+    expect(node.cluster.transfers).toEqual([{ direction: 'pull', model: 'x', insecure: true }])
   })
 
   it('answers success alone where no stream is wanted', async () => {
     node.cluster.progress = () => told([{ status: 'pulling manifest' }, { status: 'success' }])
     const type = 'application/json'
     expect(await pull({ name: 'x', stream: false })).toEqual({ status: 200, type, text: '{"status":"success"}' })
-    expect(node.cluster.pulls).toEqual([{ model: 'x', insecure: false }])
+    expect(node.cluster.transfers).toEqual([{ direction: 'pull', model: 'x', insecure: false }])
   })
 
   it('ends with the failure as its last line, and answers it with a status where nothing was told before', async () => {

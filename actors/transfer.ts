@@ -1,6 +1,6 @@
 /**
- * One pull, from the name to the model in the list. It decides; the bytes go from the registry to the disk beside it, and
- * how many have come stands on its board. Cancelling it leaves what has come, for the next pull of the same.
+ * One model on its way from a registry or to one. It decides; the bytes go beside it, and how many have arrived stands on
+ * its board. Cancelling it leaves what has arrived, for the next of the same.
  */
 import { here } from '../src/runtime/here.ts'
 import { fromPromise, machineOptions, setup } from '../src/runtime/logic.ts'
@@ -10,70 +10,77 @@ import type { ProgressBoard } from './progress-board.ts'
 const refreshMs = 5000
 
 /** The work itself, step after step; each ends early with its signal. They reject with a message for the person who asked. */
-export interface PullSteps {
-  /** What the model is made of, and whether the disk can take it. */
+export interface TransferSteps {
+  /** What steps are called on the board; without a word, a step is not told. */
+  readonly words: { readonly resolve: string; readonly verify?: string; readonly write: string }
+  /** What the model is made of, and whether there is room for it. */
   resolve(signal: AbortSignal): Promise<void>
-  download(signal: AbortSignal): Promise<void>
+  move(signal: AbortSignal): Promise<void>
   verify(signal: AbortSignal): Promise<void>
-  write(): Promise<void>
+  /** Gives the model its name where it has arrived. */
+  write(signal: AbortSignal): Promise<void>
 }
 
-export interface PullInput {
-  readonly steps: PullSteps
+export interface TransferInput {
+  readonly steps: TransferSteps
   readonly board: ProgressBoard
 }
 
-export type PullEvent =
-  /** From the manager: fewer pulls run than may. */
-  | { readonly type: 'pull.start' }
+export type TransferEvent =
+  /** From the manager: fewer run than may. */
+  | { readonly type: 'transfer.start' }
   /** Nobody listens any more. */
-  | { readonly type: 'pull.cancel' }
+  | { readonly type: 'transfer.cancel' }
 
-interface PullContext extends PullInput {}
+interface TransferContext extends TransferInput {}
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-export const pullMachine = setup({
-  types: { context: {} as PullContext, events: {} as PullEvent, input: {} as PullInput },
+export const transferMachine = setup({
+  types: { context: {} as TransferContext, events: {} as TransferEvent, input: {} as TransferInput },
   actors: {
-    resolve: fromPromise<void, PullSteps>(({ input, signal }) => input.resolve(signal)),
-    download: fromPromise<void, PullSteps>(({ input, signal }) => input.download(signal)),
-    verify: fromPromise<void, PullSteps>(({ input, signal }) => input.verify(signal)),
+    resolve: fromPromise<void, TransferSteps>(({ input, signal }) => input.resolve(signal)),
+    move: fromPromise<void, TransferSteps>(({ input, signal }) => input.move(signal)),
+    verify: fromPromise<void, TransferSteps>(({ input, signal }) => input.verify(signal)),
     /** Whoever is told of the success may list the model. */
-    write: fromPromise<void, PullSteps>(async ({ input, system }) => {
+    write: fromPromise<void, TransferSteps>(async ({ input, signal, system }) => {
       const { ask, local } = here(system)
-      await input.write()
+      await input.write(signal)
       await ask(local('node/models'), { type: 'models.refresh' }, refreshMs).catch(() => undefined)
     }),
   },
   actions: {
     say: ({ context }, { status }: { status: string }) => context.board.say(status),
+    sayOf: ({ context }, { step }: { step: keyof TransferSteps['words'] }) => {
+      const status = context.steps.words[step]
+      if (status !== undefined) context.board.say(status)
+    },
     fail: ({ context }, { problem }: { problem: string }) => context.board.end(problem),
     succeed: ({ context }) => context.board.end(),
   },
 }).createMachine({
-  id: 'pull',
+  id: 'transfer',
   options: machineOptions,
   context: ({ input }) => input,
-  entry: { type: 'say', params: { status: 'pulling manifest' } },
-  on: { 'pull.cancel': '.cancelled' },
+  entry: { type: 'sayOf', params: { step: 'resolve' } },
+  on: { 'transfer.cancel': '.cancelled' },
   initial: 'queued',
   states: {
-    queued: { on: { 'pull.start': 'resolving' } },
+    queued: { on: { 'transfer.start': 'resolving' } },
     resolving: {
       invoke: {
         src: 'resolve',
         input: ({ context }) => context.steps,
-        onDone: 'downloading',
+        onDone: 'moving',
         onError: {
           target: 'failed',
           actions: { type: 'fail', params: ({ event }) => ({ problem: messageOf(event.error) }) },
         },
       },
     },
-    downloading: {
+    moving: {
       invoke: {
-        src: 'download',
+        src: 'move',
         input: ({ context }) => context.steps,
         onDone: 'verifying',
         onError: {
@@ -83,7 +90,7 @@ export const pullMachine = setup({
       },
     },
     verifying: {
-      entry: { type: 'say', params: { status: 'verifying sha256 digest' } },
+      entry: { type: 'sayOf', params: { step: 'verify' } },
       invoke: {
         src: 'verify',
         input: ({ context }) => context.steps,
@@ -95,7 +102,7 @@ export const pullMachine = setup({
       },
     },
     writing: {
-      entry: { type: 'say', params: { status: 'writing manifest' } },
+      entry: { type: 'sayOf', params: { step: 'write' } },
       invoke: {
         src: 'write',
         input: ({ context }) => context.steps,
@@ -108,6 +115,6 @@ export const pullMachine = setup({
     },
     done: { type: 'final', entry: [{ type: 'say', params: { status: 'success' } }, 'succeed'] },
     failed: { type: 'final' },
-    cancelled: { type: 'final', entry: { type: 'fail', params: { problem: 'the pull was cancelled' } } },
+    cancelled: { type: 'final', entry: { type: 'fail', params: { problem: 'it was cancelled' } } },
   },
 })

@@ -1,7 +1,8 @@
-/** The puller and its pulls on a simulated world. What a pull does is played by the test. */
+/** The courier and its transfers on a simulated world. What a transfer does is played by the test. */
+
+import { courierMachine, type TransferAnswer, TransferBoards, type TransferRequest } from '../../../actors/courier.ts'
 import type { ProgressBoard, ProgressLine } from '../../../actors/progress-board.ts'
-import { type PullSteps, pullMachine } from '../../../actors/pull.ts'
-import { type PullAnswer, PullBoards, type PullRequest, pullerMachine } from '../../../actors/puller.ts'
+import { type TransferSteps, transferMachine } from '../../../actors/transfer.ts'
 import type { Ref } from '../../../protocols/ref.ts'
 import { watchBoard } from '../../../src/http/progress-lines.ts'
 import { here } from '../../../src/runtime/here.ts'
@@ -10,18 +11,19 @@ import { Runtime } from '../../../src/runtime/runtime.ts'
 import { outcome, puppet, steady, supervisor } from '../../runtime/kit.ts'
 import { SimulatedWorld } from '../../sim/world.ts'
 
-type Step = keyof PullSteps
+type Step = Exclude<keyof TransferSteps, 'words'>
 
 /** The steps of one pull: each waits until the test says how it ends. */
-export class PlayedPull implements PullSteps {
-  readonly request: PullRequest
+export class PlayedPull implements TransferSteps {
+  readonly words = { resolve: 'pulling manifest', verify: 'verifying sha256 digest', write: 'writing manifest' }
+  readonly request: TransferRequest
   /** The steps that have begun, in order. */
   readonly begun: Step[] = []
   /** Of the step that began last. */
   signal: AbortSignal | undefined
   #current = Promise.withResolvers<void>()
 
-  constructor(request: PullRequest) {
+  constructor(request: TransferRequest) {
     this.request = request
   }
 
@@ -29,8 +31,8 @@ export class PlayedPull implements PullSteps {
     return this.#begin('resolve', signal)
   }
 
-  download(signal: AbortSignal): Promise<void> {
-    return this.#begin('download', signal)
+  move(signal: AbortSignal): Promise<void> {
+    return this.#begin('move', signal)
   }
 
   verify(signal: AbortSignal): Promise<void> {
@@ -67,12 +69,12 @@ export class Listener {
   }
 
   get refusal(): string | undefined {
-    const answer = this.#answered.value as PullAnswer | undefined
-    return answer?.type === 'pull.refused' ? answer.message : undefined
+    const answer = this.#answered.value as TransferAnswer | undefined
+    return answer?.type === 'transfer.refused' ? answer.message : undefined
   }
 
   get pull(): Ref {
-    return this.#joined().pull
+    return this.#joined().transfer
   }
 
   get board(): ProgressBoard {
@@ -85,9 +87,10 @@ export class Listener {
     return this.#lines
   }
 
-  #joined(): PullAnswer & { type: 'pull.joined' } {
-    const answer = this.#answered.value as PullAnswer | undefined
-    if (answer?.type !== 'pull.joined') throw new Error(`${this.name} has joined no pull: ${JSON.stringify(answer)}`)
+  #joined(): TransferAnswer & { type: 'transfer.joined' } {
+    const answer = this.#answered.value as TransferAnswer | undefined
+    if (answer?.type !== 'transfer.joined')
+      throw new Error(`${this.name} has joined no pull: ${JSON.stringify(answer)}`)
     return answer
   }
 }
@@ -105,7 +108,7 @@ export class PullRoom {
   #listeners = 0
 
   constructor() {
-    const stepsOf = (request: PullRequest): PullSteps => {
+    const stepsOf = (request: TransferRequest): TransferSteps => {
       if (request.model === 'impossible') throw new Error('invalid model name')
       this.pulls.push(new PlayedPull(request))
       return this.pulls.at(-1) as PlayedPull
@@ -115,15 +118,15 @@ export class PullRoom {
       here(system).tell(event.replyTo, { type: 'models.refreshed' })
       return state
     }, null)
-    const input = { pull: pullMachine, stepsOf, boards: new PullBoards(this.runtime) }
+    const input = { transfer: transferMachine, stepsOf, boards: new TransferBoards(this.runtime) }
     this.runtime.spawn(
       supervisor('node', {
         policy: { ...steady, strategy: 'rest_for_one', intensity: 100 },
         children: [
           { id: 'models', logic: models, restart: 'permanent' },
-          { id: 'puller', logic: pullerMachine, input, restart: 'permanent' },
+          { id: 'courier', logic: courierMachine, input, restart: 'permanent' },
           // It supervises, and dies when it is told to.
-          { ...puppet('pulls').spec, restart: 'permanent' },
+          { ...puppet('transfers').spec, restart: 'permanent' },
         ],
       }),
     )
@@ -139,15 +142,15 @@ export class PullRoom {
   asks(model: string, insecure = false): Listener {
     this.#listeners += 1
     const name = `listener-${this.#listeners}`
-    const request = { model, insecure }
+    const request = { direction: 'pull' as const, model, insecure }
     return new Listener(
       name,
-      outcome(this.runtime.ask('n/node/puller', { type: 'pull.join', request, listener: name }, 5000)),
+      outcome(this.runtime.ask('n/node/courier', { type: 'transfer.join', request, listener: name }, 5000)),
     )
   }
 
   async leaves({ name, pull }: Listener): Promise<void> {
-    this.runtime.tell('n/node/puller', { type: 'pull.leave', pull, listener: name })
+    this.runtime.tell('n/node/courier', { type: 'transfer.leave', transfer: pull, listener: name })
     await this.settle()
   }
 

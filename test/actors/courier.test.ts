@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { poison } from './support/poison.ts'
-import { type PlayedPull, PullRoom } from './support/pull-room.ts'
+import { type PlayedPull, PullRoom } from './support/transfer-room.ts'
 
 /** Lets a pull go through the steps that are left. */
 async function finish(room: PullRoom, pull: PlayedPull | undefined): Promise<void> {
@@ -18,7 +18,7 @@ describe('a pull', () => {
     const { board } = await room.joins('x')
     const [pull] = room.pulls
     await finish(room, pull)
-    expect(pull?.begun).toEqual(['resolve', 'download', 'verify', 'write'])
+    expect(pull?.begun).toEqual(['resolve', 'move', 'verify', 'write'])
     expect(board.lines.map(({ status }) => status)).toEqual([
       'pulling manifest',
       'verifying sha256 digest',
@@ -30,7 +30,7 @@ describe('a pull', () => {
 
   it.each([
     ['resolve', 0],
-    ['download', 1],
+    ['move', 1],
     ['verify', 2],
     ['write', 3],
   ] as const)(
@@ -78,14 +78,14 @@ describe('requests for one model', () => {
     await room.leaves(listeners[0] as never) // Twice is once.
     expect([pull?.signal?.aborted, listeners[1]?.board.isOver]).toEqual([false, false])
     await room.leaves(listeners[1] as never)
-    expect([pull?.signal?.aborted, listeners[1]?.board.problem]).toEqual([true, 'the pull was cancelled'])
-    expect(pull?.begun).toEqual(['resolve', 'download'])
+    expect([pull?.signal?.aborted, listeners[1]?.board.problem]).toEqual([true, 'it was cancelled'])
+    expect(pull?.begun).toEqual(['resolve', 'move'])
   })
 
   it('begin another pull after one that was cancelled, or has just failed', async () => {
     const room = new PullRoom()
     const left = await room.joins('x')
-    room.runtime.tell('n/node/puller', { type: 'pull.leave', pull: left.pull, listener: left.name })
+    room.runtime.tell('n/node/courier', { type: 'transfer.leave', transfer: left.pull, listener: left.name })
     const second = await room.joins('x')
     expect(second.pull).not.toBe(left.pull)
     const third = second.board.ended.then(() => room.asks('x'))
@@ -102,7 +102,7 @@ describe('requests for one model', () => {
     await room.leaves(waiting)
     for (const pull of room.pulls.slice(0, 3)) await finish(room, pull)
     expect(room.pulls[3]?.begun).toEqual([])
-    expect(waiting.board.problem).toBe('the pull was cancelled')
+    expect(waiting.board.problem).toBe('it was cancelled')
   })
 })
 
@@ -129,7 +129,7 @@ describe('the queue', () => {
   it('refuses the sixty-fifth, and takes it when one has ended', async () => {
     const room = new PullRoom()
     for (let i = 0; i < 64; i++) expect((await room.joins(`m${i}`)).refusal).toBeUndefined()
-    expect((await room.joins('m64')).refusal).toBe('64 pulls are under way already')
+    expect((await room.joins('m64')).refusal).toBe('64 transfers are under way already')
     expect((await room.joins('m63')).refusal).toBeUndefined() // It joins.
     await finish(room, room.pulls[0])
     expect((await room.joins('m64')).refusal).toBeUndefined()
@@ -144,14 +144,14 @@ describe('whoever listens hears the end', () => {
     const streams = listeners.map((listener) => listener.reads())
     room.runtime.tell(listeners[0]?.pull as never, poison())
     await room.settle()
-    for (const { reason } of streams) expect(String(reason)).toContain('the pull broke off: poisoned by the test')
+    for (const { reason } of streams) expect(String(reason)).toContain('it broke off: poisoned by the test')
     expect(pull?.signal?.aborted).toBe(true)
     expect((await room.joins('x')).board.isOver).toBe(false)
   })
 
   it.each([
-    ['the manager of the pulls crashes', 'n/node/puller', poison],
-    ['their supervisor does', 'n/node/pulls', () => ({ type: 'die' })],
+    ['the manager of the pulls crashes', 'n/node/courier', poison],
+    ['their supervisor does', 'n/node/transfers', () => ({ type: 'die' })],
   ])('when %s, also of those that wait, and the next requests begin anew', async (_, path, message) => {
     const room = new PullRoom()
     const listeners = []
@@ -159,7 +159,7 @@ describe('whoever listens hears the end', () => {
     const streams = listeners.map((listener) => listener.reads())
     room.runtime.tell(path, message())
     await room.world.run(1000)
-    for (const { reason } of streams) expect(String(reason)).toContain('the pull broke off: pull again')
+    for (const { reason } of streams) expect(String(reason)).toContain('it broke off: ask again')
     expect(room.pulls.slice(0, 3).map(({ signal }) => signal?.aborted)).toEqual([true, true, true])
     for (const model of ['a', 'b', 'c', 'd']) await room.joins(model)
     expect(room.pulls.slice(4).map(({ begun }) => begun.length)).toEqual([1, 1, 1, 0])

@@ -1,0 +1,36 @@
+/** What a node's pulls and pushes do: any registry on one side, this node's folder and its cluster on the other. */
+import type { PrivateKey } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import type { CourierInput } from '../actors/courier.ts'
+import { Downloads } from './registry/downloads.ts'
+import { Exchange } from './registry/exchange.ts'
+import { Pull } from './registry/pull.ts'
+import { Push, type PushSource } from './registry/push.ts'
+import type { ModelsFolder } from './store/catalog.ts'
+import { Shelf } from './store/shelf.ts'
+
+export interface TransfersInit {
+  /** Signs where a registry asks who this is. */
+  readonly privateKey: PrivateKey
+  /** Undefined where the models are another server's. */
+  readonly models: ModelsFolder | undefined
+  readonly source: PushSource
+  readonly closers: DisposableStack
+}
+
+export async function transfersOf(init: TransfersInit): Promise<CourierInput['stepsOf']> {
+  const { privateKey, models, source, closers } = init
+  if (models === undefined) {
+    return ({ direction }) => {
+      throw new Error(`this node uses the models of another server: ${direction} there`)
+    }
+  }
+  const shelf = await Shelf.open(models, peerIdFromPrivateKey(privateKey).toString())
+  const exchange = closers.use(new Exchange())
+  const signer = { publicKey: privateKey.publicKey.raw, sign: (bytes: Uint8Array) => privateKey.sign(bytes) }
+  const downloads = new Downloads(shelf)
+  return (request, board) =>
+    request.direction === 'pull'
+      ? new Pull({ exchange, signer, shelf, downloads }, request, board)
+      : new Push({ exchange, signer, shelf, source }, request, board)
+}

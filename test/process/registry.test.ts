@@ -1,0 +1,62 @@
+/** Real nodes as registries of each other: pulled from and pushed to, also through a node that holds nothing. */
+import { createHash } from 'node:crypto'
+import { expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { useCluster } from './support/cluster.ts'
+
+const cluster = useCluster()
+
+/** The last line of a stream of progress. */
+async function lastOf(lines: AsyncIterable<{ status: string }>): Promise<string> {
+  let last = ''
+  for await (const { status } of lines) last = status
+  return last
+}
+
+it('a model goes from one cluster to another and back through nodes that do not hold it', async () => {
+  const holder = await cluster.start('holder', { holds: true })
+  const front = await cluster.start('front', { join: holder })
+  const other = await cluster.start('other')
+  await front.knowsHolders('tiny', holder)
+  const there = `${front.url}/library/tiny`
+  expect(await lastOf(await other.client.pull({ model: there, insecure: true, stream: true }))).toBe('success')
+  const pulled = `${front.url.slice('http://'.length)}/library/tiny:latest`
+  const [model] = (await other.client.list()).models
+  expect(model?.name).toBe(pulled)
+  expect(model?.digest).toBe((await holder.client.list()).models[0]?.digest)
+  expect((await other.client.generate({ model: pulled, prompt: 'x', options: { num_predict: 3 } })).eval_count).toBe(3)
+
+  // Named after where it is to go, it goes there: to the node that holds nothing, by the one that computed with it.
+  const mine = `${front.url.slice('http://'.length)}/me/mine`
+  await other.client.copy({ source: pulled, destination: mine })
+  const seen: string[] = []
+  for await (const { status } of await other.client.push({ model: mine, insecure: true, stream: true })) {
+    if (status !== seen.at(-1)) seen.push(status)
+  }
+  expect([seen[0], ...seen.slice(-2)]).toEqual(['retrieving manifest', 'pushing manifest', 'success'])
+  expect(seen[1]).toMatch(/^pushing [0-9a-f]{12}$/)
+  expect((await front.client.list()).models.map(({ name }) => name)).toContain('me/mine:latest')
+  expect((await front.client.generate({ model: 'me/mine', prompt: 'x', options: { num_predict: 3 } })).eval_count).toBe(
+    3,
+  )
+
+  const none = other.client.push({ model: `${front.url.slice('http://'.length)}/me/none`, insecure: true })
+  await expect(none).rejects.toThrow('not found')
+})
+
+it('a blob is read from another holder when the one that a node would ask has died', async () => {
+  const first = await cluster.start('first', { holds: true })
+  const second = await cluster.start('second', { holds: true, join: first })
+  const front = await cluster.start('front', { join: first })
+  await front.knowsHolders('tiny', first, second)
+  const { layers } = (await (await fetch(`${front.url}/v2/library/tiny/manifests/latest`)).json()) as {
+    layers: { digest: string }[]
+  }
+  const url = `${front.url}/v2/library/tiny/blobs/${layers[0]?.digest}`
+  first.process.kill('SIGKILL')
+  const bytes = await eventually('the blob comes from the one that lives', async () => {
+    const answer = await fetch(url)
+    return answer.ok ? Buffer.from(await answer.arrayBuffer()) : undefined
+  })
+  expect(`sha256:${createHash('sha256').update(bytes).digest('hex')}`).toBe(layers[0]?.digest)
+})

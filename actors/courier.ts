@@ -1,5 +1,5 @@
 /**
- * The manager of the transfers, from registries and to them: who asks for one that is under way joins it, a few run at a
+ * The manager of the transfers, from registries, to them and between nodes: who asks for one that is under way joins it, a few run at a
  * time, and one that nobody listens to any more is cancelled. Their supervisor `transfers` stands beside it.
  */
 import { fullName, parseModelName } from '../protocols/model-name.ts'
@@ -17,7 +17,8 @@ const maxRunning = 3
 const maxTransfers = 64
 
 export interface TransferRequest {
-  readonly direction: 'pull' | 'push'
+  /** From a registry, to one, or from another node of the cluster. */
+  readonly direction: 'pull' | 'push' | 'fetch'
   /** As sent: it may name a scheme and a host. */
   readonly model: string
   readonly insecure: boolean

@@ -207,6 +207,7 @@ function services({ runtime, responses, open, files, token, startedMs }: Service
     remove: (name) => cluster.remove(name),
     maker: clusterMaker({ cluster, maker: catalog }),
     transfer: (request, signal) => cluster.transfer(request, signal),
+    bring: (name, signal) => cluster.bring(name, signal),
     registry: clusterFiles({ cluster, models, openFile: files.openFile }),
     operations: clusterOperations({ cluster, runtime, catalog, token, startedMs }),
   }

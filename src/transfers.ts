@@ -1,11 +1,13 @@
-/** What a node's pulls and pushes do: any registry on one side, this node's folder and its cluster on the other. */
+/** What a node's transfers do: any registry on one side, this node's folder and its cluster on the other. */
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { CourierInput } from '../actors/courier.ts'
 import { Downloads } from './registry/downloads.ts'
 import { Exchange } from './registry/exchange.ts'
+import { Fetch } from './registry/fetch.ts'
+import type { ModelSource } from './registry/model-source.ts'
 import { Pull } from './registry/pull.ts'
-import { Push, type PushSource } from './registry/push.ts'
+import { Push } from './registry/push.ts'
 import type { ModelsFolder } from './store/catalog.ts'
 import { Shelf } from './store/shelf.ts'
 
@@ -14,7 +16,7 @@ export interface TransfersInit {
   readonly privateKey: PrivateKey
   /** Undefined where the models are another server's. */
   readonly models: ModelsFolder | undefined
-  readonly source: PushSource
+  readonly source: ModelSource
   readonly closers: DisposableStack
 }
 
@@ -22,15 +24,16 @@ export async function transfersOf(init: TransfersInit): Promise<CourierInput['st
   const { privateKey, models, source, closers } = init
   if (models === undefined) {
     return ({ direction }) => {
-      throw new Error(`this node uses the models of another server: ${direction} there`)
+      throw new Error(`this node uses the models of another server: ${direction} the model there`)
     }
   }
   const shelf = await Shelf.open(models, peerIdFromPrivateKey(privateKey).toString())
   const exchange = closers.use(new Exchange())
   const signer = { publicKey: privateKey.publicKey.raw, sign: (bytes: Uint8Array) => privateKey.sign(bytes) }
   const downloads = new Downloads(shelf)
-  return (request, board) =>
-    request.direction === 'pull'
-      ? new Pull({ exchange, signer, shelf, downloads }, request, board)
-      : new Push({ exchange, signer, shelf, source }, request, board)
+  return (request, board) => {
+    if (request.direction === 'pull') return new Pull({ exchange, signer, shelf, downloads }, request, board)
+    if (request.direction === 'push') return new Push({ exchange, signer, shelf, source }, request, board)
+    return new Fetch({ shelf, source }, request, board)
+  }
 }

@@ -202,6 +202,13 @@ export class Cluster {
     return watchBoard(board, signal)
   }
 
+  async bring(name: string, signal: AbortSignal): Promise<Progress> {
+    const resolved = resolveModel(await this.view(), name)
+    if (resolved?.holders.some(({ node }) => node === this.self)) return nothingToTell()
+    const direction = resolved === undefined ? 'pull' : 'fetch'
+    return this.transfer({ direction, model: resolved?.model.name ?? name, insecure: false }, signal)
+  }
+
   async unload(name: string): Promise<void> {
     const view = await this.view()
     const resolved = resolveModel(view, name)
@@ -212,6 +219,8 @@ export class Cluster {
     await Promise.all(resolved.holders.map(({ node }) => this.#hear(node)))
   }
 }
+
+async function* nothingToTell(): Progress {}
 
 const digestOf = ({ report }: ClusterNode, name: string): string | undefined =>
   report?.models.find((model) => model.name === name)?.digest

@@ -4,12 +4,13 @@ import { type Static, Type } from 'typebox'
 import type { NewModel } from '../../actors/model-catalog.ts'
 import { maxMessages } from '../../protocols/infer-request.ts'
 import { parseModelName } from '../../protocols/model-name.ts'
+import { clientSignal } from './answer.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { MessageFields } from './messages.ts'
 import type { RouteAbout } from './openapi.ts'
 import { answerProgress, progressOf } from './progress.ts'
-import type { ApiServices } from './services.ts'
+import type { ApiServices, Progress } from './services.ts'
 
 const text = Type.Optional(Type.String())
 const digests = Type.Optional(Type.Record(Type.String(), Type.String()))
@@ -37,9 +38,17 @@ const about: RouteAbout = {
 export function createRoute(app: FastifyInstance, services: ApiServices): void {
   app.post('/api/create', { config: { about } }, async (request, reply) => {
     const fields = readCreate(request.body)
-    const progress = progressOf((tell) => services.maker.create(newModel(fields), tell))
-    return answerProgress(reply, fields.stream !== false, progress)
+    return answerProgress(reply, fields.stream !== false, making(services, fields, clientSignal(reply.raw)))
   })
+}
+
+/** The base first, if it is not here; its coming is told as a pull's, but for the end. */
+async function* making(services: ApiServices, fields: CreateRequest, signal: AbortSignal): Progress {
+  const model = newModel(fields)
+  if (model.from !== undefined) {
+    for await (const line of await services.bring(model.from, signal)) if (line.status !== 'success') yield line
+  }
+  yield* progressOf((tell) => services.maker.create(model, tell))
 }
 
 /** Throws an ApiError for what can be told from the request alone, so that it has a status. */

@@ -69,6 +69,8 @@ export interface ApiServices {
   readonly maker: ModelMaker
   /** Brings a model from a registry or to one; leaving with `signal` cancels it when nobody else waits. Rejects with `transfer-failed`. */
   transfer(request: TransferRequest, signal: AbortSignal): Promise<Progress>
+  /** Brings what a name means here from another node or, where none holds it, from its registry. Nothing to tell: it is here. */
+  bring(name: string, signal: AbortSignal): Promise<Progress>
   /** Models as files. */
   readonly registry: RegistryServices
   readonly operations: OperationsServices

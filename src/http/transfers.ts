@@ -1,7 +1,6 @@
 /** `/api/pull` and `/api/push`: a model from a registry or to one, with its progress as lines. */
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import type { TransferRequest } from '../../actors/courier.ts'
 import { clientSignal } from './answer.ts'
 import { fieldReader } from './fields.ts'
 import { checkModel } from './model-check.ts'
@@ -17,7 +16,7 @@ const readTransfer = fieldReader(
   }),
 )
 
-const summaries: Readonly<Record<TransferRequest['direction'], string>> = {
+const summaries = {
   pull: 'Brings a model from a registry to this node.',
   push: 'Brings a model of this cluster to a registry.',
 }

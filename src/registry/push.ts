@@ -1,5 +1,4 @@
 /** The steps of one push, as the actor asks for them: what a cluster holds on one side, the registry on the other. */
-import type { ReadableBlob } from '../../actors/model-catalog.ts'
 import type { ProgressBoard } from '../../actors/progress-board.ts'
 import type { TransferSteps } from '../../actors/transfer.ts'
 import { displayName } from '../../protocols/model-name.ts'
@@ -7,23 +6,17 @@ import { shown } from './blob-line.ts'
 import type { Signer } from './challenge.ts'
 import { RegistryError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
+import { type ModelSource, repositoryIn } from './model-source.ts'
 import { Registry } from './registry.ts'
 import { parseRemoteName } from './remote-name.ts'
 import type { Patience } from './retries.ts'
 import type { Blob, Shelf } from './shelf.ts'
 import { Upload } from './upload.ts'
 
-/** What a cluster holds; `src/node.ts` hands it in. */
-export interface PushSource {
-  /** Undefined: no node in reach holds a model of this name. */
-  manifest(name: string, signal: AbortSignal): Promise<{ readonly bytes: Uint8Array } | undefined>
-  blob(repository: string, digest: string, signal: AbortSignal): Promise<ReadableBlob | undefined>
-}
-
 export interface PushInit {
   readonly exchange: Exchange
   readonly signer: Signer
-  readonly source: PushSource
+  readonly source: ModelSource
   readonly shelf: Pick<Shelf, 'blobsOf'>
   readonly patience?: Patience
   /** See `Upload`. */
@@ -73,9 +66,7 @@ export class Push implements TransferSteps {
 
   async #send(blob: Blob, signal: AbortSignal): Promise<void> {
     const { source, patience, minPartBytes } = this.#init
-    const from = this.#name.slice(0, this.#name.lastIndexOf(':'))
-    const repository = from.includes('/') ? from : `library/${from}`
-    const bytes = await source.blob(repository, blob.digest, signal)
+    const bytes = await source.blob(repositoryIn(this.#name), blob.digest, signal)
     if (bytes === undefined) throw new RegistryError('not-found', `no node in reach holds ${blob.digest} any more`)
     await shown(this.#board, 'pushing', blob, 0, async (follow) => {
       const registry = this.#registry

@@ -14,6 +14,8 @@ export interface Shelf {
   has(blob: Blob): Promise<boolean>
   /** What the disk still has to take for a blob, some of which may be there. */
   missingBytes(blob: Blob): Promise<number>
+  /** Writes a whole blob, whose digest must be right. Throws an error with the code `interrupted` where the source breaks off. */
+  writeBlob(blob: Blob, source: AsyncIterable<Uint8Array>): Promise<void>
   /** Throws where the disk cannot take so many more. */
   checkSpace(bytes: number): Promise<void>
   /** What is there of a blob; nobody else may have it open. */

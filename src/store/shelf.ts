@@ -76,6 +76,10 @@ export class Shelf {
     return checkSpace(this.#folder.layout.blobs, bytes)
   }
 
+  writeBlob({ digest, sizeBytes }: NamedBlob, source: AsyncIterable<Uint8Array>): Promise<void> {
+    return this.#folder.writeBlob(digest, source, sizeBytes)
+  }
+
   openPartial(blob: NamedBlob): Promise<PartialBlob> {
     return PartialBlob.open(this.#partial(blob))
   }

@@ -22,8 +22,8 @@ const order = [
   'health',
   'scheduler',
   'tasks',
-  'puller',
-  'pulls',
+  'courier',
+  'transfers',
   'ollama-api',
   'inspector',
 ]
@@ -31,7 +31,7 @@ const order = [
 /** A manager ends with the supervisor of what it manages: it must not go on with what it knew. */
 const managers: Readonly<Record<string, string>> = { peers: 'membership', engines: 'worker' }
 
-const supervisors = new Set(['peers', 'joiners', 'engines', 'tasks', 'pulls'])
+const supervisors = new Set(['peers', 'joiners', 'engines', 'tasks', 'transfers'])
 
 /** Two nodes that know each other; the first holds the model and has computed with it. */
 async function pair(seed = 1) {

@@ -7,11 +7,7 @@ export const known: Readonly<Record<string, string>> = {
     'what a request says of a model is not taken into what is shown of it: no client sends it',
 }
 
-const notHeldHere = 'a model is made at the node that is asked, which does not hold the one that it is made of'
-
 /** The same for a node that holds no model itself. */
 export const knownOfForwarding: Readonly<Record<string, string>> = {
   ...known,
-  '4.4 create: a model made of another one has what it was given and what it inherits': notHeldHere,
-  '4.4 create: the last step of a stream is success': notHeldHere,
 }

@@ -135,6 +135,12 @@ export class FakeCluster implements ApiServices {
   progress: () => Progress = () => notScripted() as never
   readonly transfers: TransferRequest[] = []
 
+  async *#nothing(): Progress {}
+
+  async bring(): Promise<Progress> {
+    return this.#nothing()
+  }
+
   async transfer(request: TransferRequest): Promise<Progress> {
     this.transfers.push(request)
     return this.progress()

@@ -196,8 +196,4 @@ describe('the official client', () => {
     await expect(read).rejects.toThrow('aborted')
     expect((await front.client.generate({ model: 'tiny', prompt: '⟦still here⟧' })).response).toBe('still here')
   })
-
-  it('is told what this release does not do', async () => {
-    await expect(front.client.push({ model: 'tiny' })).rejects.toThrow('404 page not found')
-  })
 })

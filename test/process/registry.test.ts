@@ -44,6 +44,31 @@ it('a model goes from one cluster to another and back through nodes that do not 
   await expect(none).rejects.toThrow('not found')
 })
 
+it('a model is made of one that only another node holds, and stays when that node is gone', async () => {
+  const holder = await cluster.start('holder', { holds: true })
+  const front = await cluster.start('front', { join: holder })
+  await front.knowsHolders('tiny', holder)
+  const seen: string[] = []
+  for await (const { status } of await front.client.create({
+    model: 'mine',
+    from: 'tiny',
+    system: 'Be brief.',
+    stream: true,
+  })) {
+    if (status !== seen.at(-1)) seen.push(status)
+  }
+  expect(seen[0]).toBe('pulling manifest')
+  expect(seen.filter((status) => status === 'success')).toHaveLength(1)
+  expect(seen.at(-1)).toBe('success')
+  holder.process.kill('SIGKILL')
+  expect((await front.client.show({ model: 'mine' })).system).toBe('Be brief.')
+  expect((await front.client.generate({ model: 'mine', prompt: 'x', options: { num_predict: 3 } })).eval_count).toBe(3)
+
+  // Nobody holds it: its registry is asked, which is not there.
+  const nowhere = front.client.create({ model: 'other', from: '127.0.0.1:9/library/none' })
+  await expect(nowhere).rejects.toThrow(/^pull model manifest: .*127\.0\.0\.1:9 cannot be reached/)
+})
+
 it('a blob is read from another holder when the one that a node would ask has died', async () => {
   const first = await cluster.start('first', { holds: true })
   const second = await cluster.start('second', { holds: true, join: first })

@@ -4,7 +4,8 @@ import { Readable } from 'node:stream'
 import { expect, it } from 'vitest'
 import { ProgressBoard } from '../../actors/progress-board.ts'
 import { Exchange } from '../../src/registry/exchange.ts'
-import { Push, type PushSource } from '../../src/registry/push.ts'
+import type { ModelSource } from '../../src/registry/model-source.ts'
+import { Push } from '../../src/registry/push.ts'
 import { openCatalog } from '../../src/store/catalog.ts'
 import { Shelf } from '../../src/store/shelf.ts'
 import { temporaryFolder } from '../store/fixtures.ts'
@@ -42,7 +43,7 @@ function modelOf(sizeBytes: number) {
     }
   }
   const asked: string[] = []
-  const source: PushSource = {
+  const source: ModelSource = {
     manifest: async (name) => {
       asked.push(name)
       return name.endsWith('/tiny:latest') ? { bytes: manifest } : undefined
@@ -55,7 +56,7 @@ function modelOf(sizeBytes: number) {
   return { digest, manifest, source, asked }
 }
 
-async function push(source: PushSource, model: string, signal = new AbortController().signal) {
+async function push(source: ModelSource, model: string, signal = new AbortController().signal) {
   const shelf = await Shelf.open(await openCatalog(await temporaryFolder()), 'node')
   using exchange = new Exchange()
   const board = new ProgressBoard()

@@ -36,13 +36,13 @@ export function drawLine(line: ShownLine, columns: number, turn: number): string
 }
 
 function drawCount(label: string, count: NonNullable<ShownLine['count']>, columns: number): string {
-  const share = count.total === 0 ? 1 : Math.min(1, count.completed / count.total)
-  const percent = `${Math.floor(share * 100)}%`.padStart(4)
+  const hundredths = count.total === 0 ? 100 : Math.min(100, (count.completed * 100) / count.total)
+  const percent = `${Math.floor(hundredths)}%`.padStart(4)
   const besideBar = columnsOf(label) + 1 + percent.length + 3
   const tail = tails.find((candidate) => columns - besideBar - candidate.columns >= minBarColumns)
   if (tail === undefined) return cutTo(`${cutTo(label, columns - percent.length - 1)} ${percent}`, columns)
   const barColumns = columns - besideBar - tail.columns
-  const bar = '█'.repeat(Math.round(share * barColumns)).padEnd(barColumns)
+  const bar = '█'.repeat(Math.round((hundredths * barColumns) / 100)).padEnd(barColumns)
   const behind = partsOf(count).slice(0, tail.parts).join('  ')
   return `${label} ${percent} ▕${bar}▏ ${behind}`.trimEnd()
 }
@@ -53,8 +53,7 @@ function partsOf({ completed, total, perSecond }: NonNullable<ShownLine['count']
   const sizes = `${sizeText(completed)}/${sizeText(total)}`
   if (perSecond === undefined) return [sizes]
   const rate = `${sizeText(perSecond)}/s`
-  const left = perSecond > 0 ? timeText((total - completed) / perSecond) : ''
-  return [sizes.padEnd(sizesColumns), rate.padStart(rateColumns), left]
+  return perSecond > 0 ? [sizes, rate, timeText((total - completed) / perSecond)] : [sizes, rate]
 }
 
 /** `45s`, `1m12s`, `2h05m`. */

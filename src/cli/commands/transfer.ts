@@ -31,6 +31,7 @@ const advice: readonly (readonly [words: RegExp, next: string])[] = [
   [/insecure protocol http/, 'Add --insecure if you trust the network on the way to that registry.'],
   [/file does not exist/, 'That registry has no such model: check the name and its tag.'],
   [/WRONG_VERSION_NUMBER|EPROTO/, 'If that registry speaks plain HTTP, add --insecure.'],
+  [/ENOTFOUND|EAI_AGAIN/, 'Check how the registry is spelt, and the connection of the node to it.'],
   [/cannot be reached|sent nothing|ended the stream/, 'Try again: it goes on from where it was.'],
   [/not found|couldn't retrieve manifest/, 'See what there is: omx-node models'],
 ]

@@ -15,7 +15,6 @@ import type { TransferOptions } from './commands/transfer.ts'
 import type { Terminal } from './terminal.ts'
 
 const newName = 'what the model is to be called: [namespace/]model[:tag]'
-const remoteName = 'the model, and in which registry: [host/][namespace/]model[:tag]'
 const insecureOption = ['--insecure', 'speak plain HTTP with the registry'] as const
 
 export function clientCommands(terminal: Terminal): Command[] {
@@ -83,22 +82,14 @@ function modelCommands(terminal: Terminal): Command[] {
 /** How do models come, and go elsewhere? */
 function transferCommands(terminal: Terminal): Command[] {
   return [
-    clientCommand('pull', 'bring a model from a registry to a node', terminal)
-      .argument('<NAME>', remoteName)
-      .option(...insecureOption)
-      .addHelpText('after', examples(['omx-node pull llama3.2', 'omx-node pull hf.co/bartowski/Qwen3-8B-GGUF:Q4_K_M']))
-      .action(async (name: string, options: TransferOptions) => {
-        const { transfer } = await import('./commands/transfer.ts')
-        await transfer('pull', name, options, terminal)
-      }),
-    clientCommand('push', 'send a model from a node to a registry', terminal)
-      .argument('<NAME>', remoteName)
-      .option(...insecureOption)
-      .addHelpText('after', examples(['omx-node push ada/tiny', 'omx-node push attic:5000/ada/tiny --insecure']))
-      .action(async (name: string, options: TransferOptions) => {
-        const { transfer } = await import('./commands/transfer.ts')
-        await transfer('push', name, options, terminal)
-      }),
+    transferCommand('pull', 'bring a model from a registry to a node', terminal).addHelpText(
+      'after',
+      examples(['omx-node pull llama3.2', 'omx-node pull hf.co/bartowski/Qwen3-8B-GGUF:Q4_K_M']),
+    ),
+    transferCommand('push', 'send a model from a node to a registry', terminal).addHelpText(
+      'after',
+      examples(['omx-node push ada/tiny', 'omx-node push attic:5000/ada/tiny --insecure']),
+    ),
     clientCommand('import', 'add a GGUF file to a node under a name', terminal)
       .argument('<NAME>', newName)
       .argument('<FILE>', 'the .gguf file')
@@ -118,6 +109,16 @@ function transferCommands(terminal: Terminal): Command[] {
         await createModel(name, options, terminal)
       }),
   ]
+}
+
+function transferCommand(direction: 'pull' | 'push', description: string, terminal: Terminal): Command {
+  return clientCommand(direction, description, terminal)
+    .argument('<NAME>', 'the model, and in which registry: [host/][namespace/]model[:tag]')
+    .option(...insecureOption)
+    .action(async (name: string, options: TransferOptions) => {
+      const { transfer } = await import('./commands/transfer.ts')
+      await transfer(direction, name, options, terminal)
+    })
 }
 
 function runCommand(terminal: Terminal): Command {

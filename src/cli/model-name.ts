@@ -9,8 +9,11 @@ export function readModelName(text: string, hint = ''): string {
   throw new CommandError(`${JSON.stringify(text)} is not a model name: expected [host/][namespace/]model[:tag].${hint}`)
 }
 
+/** Where to look for the right name. */
+export const unknownModelNext = 'See what there is: omx-node models'
+
 /** Rethrows; a refusal because the cluster does not hold the model, with what to do. */
-export function unknownModel(error: unknown, next = 'See what there is: omx-node models'): never {
+export function unknownModel(error: unknown, next = unknownModelNext): never {
   if (!Refusal.isOfUnknownModel(error)) throw error
   throw new CommandError(`${(error as Error).message}. ${next}`, { cause: error })
 }

@@ -15,7 +15,7 @@ const spinner = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
 /** A shorter bar says less than the percentage beside it. */
 const minBarColumns = 8
 
-/** The longest of each: `999 MB/1000 MB`, `1000 MB/s`, `99h59m`. */
+/** The longest of each: `1000 MB/1000 MB`, `1000 MB/s`, `99h59m`. */
 const sizesColumns = 15
 const rateColumns = 9
 const timeColumns = 6

@@ -136,7 +136,8 @@ class LiveProgress implements Progress {
 
   /** A step is over when the next one begins; what is counted, when it is complete. */
   #begin(line: LiveLine): void {
-    for (const earlier of this.#lines) if (earlier.count === undefined) earlier.isOver = true
+    const last = this.#lines.at(-1)
+    if (last !== undefined && last.count === undefined) last.isOver = true
     this.#lines.push(line)
   }
 

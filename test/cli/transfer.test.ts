@@ -79,6 +79,12 @@ describe.each(['pull', 'push'] as const)('%s', (direction) => {
     expect(noted).toMatch(/\nomx-node: digest mismatch\n$/)
   })
 
+  it('shows control characters in what a registry says instead of obeying them', async () => {
+    await using fake = await node([{ error: '418: a\x1b[2Jb\nc' }])
+    const { noted } = await run([direction, 'tiny', '--api', fake.api])
+    expect(noted).toBe('omx-node: 418: a\\x1b[2Jb\nomx-node: c\n')
+  })
+
   it('fails where the lines end without success', async () => {
     await using fake = await node(steps[direction])
     const { code, printed, noted } = await run([direction, 'tiny', '--api', fake.api])
@@ -144,11 +150,16 @@ describe('a failure that people can put right says how', () => {
     ['max retries exceeded: attic:5000 cannot be reached: EPROTO', 'add --insecure'],
     ['max retries exceeded: registry.example cannot be reached: ENOTFOUND', 'how the registry is spelt'],
     ['max retries exceeded: attic:5000 cannot be reached: ECONNRESET', 'Try again'],
-    ["model 'tiny' not found", 'omx-node models'],
   ])('%s', async (error, next) => {
     await using fake = await node([steps.pull[0] as object, { error }])
     const { noted } = await run(['pull', 'tiny', '--api', fake.api])
     expect(noted.split('\n')[1]).toMatch(new RegExp(`^omx-node: ${error.replaceAll('.', '\\.')}\\. .*${next}`))
+  })
+
+  it('and where to look for a model that is to be pushed', async () => {
+    await using fake = await node([...steps.push.slice(0, 1), { error: "model 'tiny' not found" }])
+    const { noted } = await run(['push', 'tiny', '--api', fake.api])
+    expect(noted).toMatch(/\nomx-node: model 'tiny' not found\. See what there is: omx-node models\n$/)
   })
 
   it('also where the node refuses at once', async () => {

@@ -2,7 +2,7 @@
 import { findNode, type NodeAccess, type NodeOptions, postLines } from '../client.ts'
 import { CommandError } from '../command-error.ts'
 import { interruptible } from '../interruption.ts'
-import { readModelName } from '../model-name.ts'
+import { readModelName, unknownModelNext } from '../model-name.ts'
 import { followSteps, StepLine } from '../steps.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -26,15 +26,19 @@ const directions = {
 } as const
 type Direction = keyof typeof directions
 
+type Advice = readonly (readonly [words: RegExp, next: string])[]
+
 /** What to do about failures that clients know by their words. */
-const advice: readonly (readonly [words: RegExp, next: string])[] = [
+const advice: Advice = [
   [/insecure protocol http/, 'Add --insecure if you trust the network on the way to that registry.'],
   [/file does not exist/, 'That registry has no such model: check the name and its tag.'],
   [/WRONG_VERSION_NUMBER|EPROTO/, 'If that registry speaks plain HTTP, add --insecure.'],
   [/ENOTFOUND|EAI_AGAIN/, 'Check how the registry is spelt, and the connection of the node to it.'],
   [/cannot be reached|sent nothing|ended the stream/, 'Try again: it goes on from where it was.'],
-  [/not found|couldn't retrieve manifest/, 'See what there is: omx-node models'],
 ]
+
+/** What a push lacks is a model of the cluster. */
+const pushAdvice: Advice = [[/not found|couldn't retrieve manifest/, unknownModelNext], ...advice]
 
 export async function transfer(
   direction: Direction,
@@ -61,13 +65,13 @@ export async function transferModel(
   await interruptible(terminal, interrupted(readModelName(name)), (signal) =>
     followSteps(postLines(node, route, body, StepLine, signal), json, terminal),
   ).catch((error: unknown) => {
-    throw withAdvice(error)
+    throw withAdvice(error, direction === 'push' ? pushAdvice : advice)
   })
 }
 
-function withAdvice(error: unknown): unknown {
+function withAdvice(error: unknown, known: Advice): unknown {
   if (!(error instanceof CommandError)) return error
-  const next = advice.find(([words]) => words.test(error.message))?.[1]
+  const next = known.find(([words]) => words.test(error.message))?.[1]
   if (next === undefined) return error
   return new CommandError(`${error.message.replace(/\.$/, '')}. ${next}`, { exitCode: error.exitCode, cause: error })
 }

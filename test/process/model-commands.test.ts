@@ -91,6 +91,33 @@ it('a pull that is interrupted ends with 130, and the next one goes on from what
   expect(ranges).toContain(`bytes=${2 * mebibyte}-${whole.length - 1}`)
 })
 
+it('a model is pushed to where its name says, in lines as a pull has them, and one that is not there is not', async () => {
+  const { server, digests, stored } = await registryWith('made', await readFile(tinyGguf))
+  await node.client.pull({ model: `${server.url}/library/made`, insecure: true })
+  const there = await TestRegistry.start()
+  there.takesPushes()
+  const name = `${there.url.slice('http://'.length)}/ada/mine`
+  await node.client.copy({ source: stored, destination: name })
+  const [model = '', config = ''] = digests
+  expect(await run('push', name, '--insecure')).toEqual({
+    ...{ code: 0, stdout: `Pushed ${name}:latest.\n` },
+    stderr: [
+      'retrieving manifest',
+      `pushing ${model.slice(7, 19)} 100%  1.7 MB`,
+      `pushing ${config.slice(7, 19)} 100%  ${server.blobs.get(config)?.length} B`,
+      'pushing manifest',
+      '',
+    ].join('\n'),
+  })
+  expect(there.blobs.get(model)).toEqual(server.blobs.get(model))
+  expect([...there.manifests.keys()]).toEqual(['/v2/ada/mine/manifests/latest'])
+  const missing = await run('push', `${name}-not`, '--insecure')
+  expect([missing.code, missing.stdout]).toEqual([1, ''])
+  expect(missing.stderr).toMatch(
+    /\nomx-node: model '.*mine-not:latest' not found\. See what there is: omx-node models\n$/,
+  )
+})
+
 it('a model that cannot be pulled is said in one sentence with the next step', async () => {
   const { server } = await registryWith('there', await readFile(tinyGguf))
   const missing = await run('pull', `${server.url}/library/none`, '--insecure')

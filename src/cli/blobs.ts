@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { type IncomingMessage, request } from 'node:http'
+import { basename } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { Check } from 'typebox/value'
@@ -29,7 +30,7 @@ export async function bringBlob(node: NodeAccess, file: string, terminal: Termin
 
 async function hashed(file: string, size: number, terminal: Terminal): Promise<string> {
   const hash = createHash('sha256')
-  const bar = progressBar('hashing', size, terminal)
+  const bar = progressBar(`hashing ${basename(file)}`, size, terminal)
   let done = 0
   try {
     for await (const chunk of createReadStream(file)) {
@@ -52,7 +53,7 @@ async function sendBlob(node: NodeAccess, url: string, file: string, size: numbe
   const answered = new Promise<IncomingMessage>((resolve, reject) =>
     post.once('response', resolve).once('error', reject),
   )
-  const bar = progressBar('sending', size, terminal)
+  const bar = progressBar(`sending ${basename(file)}`, size, terminal)
   let done = 0
   const source = createReadStream(file).on('data', (chunk) => {
     done += chunk.length

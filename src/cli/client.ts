@@ -7,11 +7,14 @@ import { formatApiAddress, parseApiAddress } from '../config/address.ts'
 import { settings, variableOf } from '../config.ts'
 import { isHeld } from '../store/data-folder.ts'
 import { readRunFile } from '../store/run-file.ts'
-import { CommandError } from './command-error.ts'
+import { CommandError, Refusal } from './command-error.ts'
 import type { Terminal } from './terminal.ts'
 
 /** A node that is alive answers from memory; this is for one that is stopped or unreachable. */
 const answerTimeoutMs = 10_000
+
+/** What is asked about one model may reach other nodes and their disks. */
+const modelTimeoutMs = 60_000
 
 /** Longest line of a streamed answer, in characters: a transition or a progress report has a few hundred. */
 const maxLineLength = 65_536
@@ -58,7 +61,33 @@ export async function getJson<Schema extends TSchema>(
   route: string,
   schema: Schema,
 ): Promise<Static<Schema>> {
-  const response = await request(url, route, AbortSignal.timeout(answerTimeoutMs))
+  return readAnswer(await request(url, route, AbortSignal.timeout(answerTimeoutMs)), url, route, schema)
+}
+
+/** `POST`s JSON about one model and reads the JSON that answers it. Throws a CommandError, a Refusal where the node refuses. */
+export async function postJson<Schema extends TSchema>(
+  { url }: NodeAccess,
+  route: string,
+  body: object,
+  schema: Schema,
+): Promise<Static<Schema>> {
+  const init = { method: 'POST', body: JSON.stringify(body) }
+  return readAnswer(await request(url, route, AbortSignal.timeout(modelTimeoutMs), init), url, route, schema)
+}
+
+/** Has something done about one model that is answered by nothing but success. Throws as `postJson`. */
+export async function send({ url }: NodeAccess, method: 'POST' | 'DELETE', route: string, body: object): Promise<void> {
+  const init = { method, body: JSON.stringify(body) }
+  const response = await request(url, route, AbortSignal.timeout(modelTimeoutMs), init)
+  await response.body?.cancel()
+}
+
+async function readAnswer<Schema extends TSchema>(
+  response: Response,
+  url: string,
+  route: string,
+  schema: Schema,
+): Promise<Static<Schema>> {
   const answer: unknown = await response.json().catch(() => undefined)
   if (Check(schema, answer)) return answer
   throw foreignAnswer(url, route, response.status)
@@ -73,7 +102,7 @@ export async function* postLines<Schema extends TSchema>(
   signal: AbortSignal,
 ): AsyncIterable<Static<Schema>> {
   const response = await request(url, route, signal, { method: 'POST', body: JSON.stringify(body) })
-  yield* parseLines(response.body ?? [], schema)
+  yield* linesOf(response, url, schema, signal)
 }
 
 /** `GET`s a stream of JSON lines until it ends or `signal` aborts. A line with an error ends it as a CommandError. */
@@ -85,9 +114,23 @@ export async function* getLines<Schema extends TSchema>(
 ): AsyncIterable<Static<Schema>> {
   const response = await request(url, route, signal)
   try {
+    yield* linesOf(response, url, schema, signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+/** Throws the signal's reason when that ends it. */
+async function* linesOf<Schema extends TSchema>(
+  response: Response,
+  url: string,
+  schema: Schema,
+  signal: AbortSignal,
+): AsyncIterable<Static<Schema>> {
+  try {
     yield* parseLines(response.body ?? [], schema)
   } catch (error) {
-    if (signal.aborted) return
+    if (signal.aborted) throw signal.reason
     if (error instanceof CommandError) throw error
     throw new CommandError(`The node at ${url} ended the stream: ${reason(error)}.`)
   }
@@ -129,11 +172,11 @@ async function request(url: string, route: string, signal: AbortSignal, init: Re
   try {
     response = await fetch(url + route, { ...init, signal })
   } catch (error) {
-    throw unreachable(url, error)
+    throw signal.reason instanceof CommandError ? signal.reason : unreachable(url, error)
   }
   if (response.ok) return response
   const answer: unknown = await response.json().catch(() => undefined)
-  if (Check(ErrorAnswer, answer)) throw new CommandError(`${url}: ${answer.error}`)
+  if (Check(ErrorAnswer, answer)) throw new Refusal(`${url}: ${answer.error}`, response.status)
   throw foreignAnswer(url, route, response.status)
 }
 
@@ -152,7 +195,7 @@ function foreignAnswer(url: string, route: string, status: number): CommandError
 /** What Node's `fetch` hides in the cause. */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if (error.name === 'TimeoutError') return `no answer within ${answerTimeoutMs / 1_000} s`
+  if (error.name === 'TimeoutError') return 'no answer in time'
   const cause = error.cause
   return cause instanceof Error ? ('code' in cause ? String(cause.code) : cause.message) : error.message
 }

@@ -8,14 +8,25 @@ export interface Column<Row> {
 
 /** Rows under titles, each column as wide as its longest cell. Ends with a newline. */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
-  const lines = [
-    columns.map(({ title }) => title),
-    ...rows.map((row) => columns.map(({ cell }) => printable(cell(row)))),
-  ]
-  const widths = columns.map((_, index) => Math.max(...lines.map((cells) => cells[index]?.length ?? 0)))
+  const lines = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ cell }) => cell(row)))]
+  const toTheRight = columns.flatMap(({ alignRight }, index) => (alignRight === true ? [index] : []))
+  return aligned(lines, 2, toTheRight).join('')
+}
+
+/** A line a row, its cells below those of the others, `gap` columns between them. */
+export function aligned(
+  rows: readonly (readonly string[])[],
+  gap: number,
+  toTheRight: readonly number[] = [],
+): string[] {
+  const lines = rows.map((cells) => cells.map(printable))
+  const widths: number[] = []
+  for (const cells of lines) {
+    for (const [index, cell] of cells.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length)
+  }
   const pad = (cell: string, index: number) =>
-    columns[index]?.alignRight === true ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)
-  return lines.map((cells) => `${cells.map(pad).join('  ').trimEnd()}\n`).join('')
+    toTheRight.includes(index) ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)
+  return lines.map((cells) => `${cells.map(pad).join(' '.repeat(gap)).trimEnd()}\n`)
 }
 
 /** Labels and values, aligned. */
@@ -59,6 +70,11 @@ export function ageText(spanMs: number): string {
 export function spanText(spanMs: number): string {
   if (spanMs < 1_000) return `${Math.round(spanMs)} ms`
   return spanMs < 60_000 ? `${(spanMs / 1_000).toFixed(1)} s` : ageText(spanMs)
+}
+
+/** As Ollama shortens digests. */
+export function shortDigest(digest: string): string {
+  return digest.slice(0, 12)
 }
 
 /** Enough of an id to tell nodes and models apart at a glance; peer ids differ at their ends. */

@@ -4,6 +4,9 @@ import { createInterface } from 'node:readline'
 /** Lines that can be called back by the arrow keys. */
 const maxRemembered = 500
 
+/** Of a terminal that does not say, or says nothing at all. */
+const commonSize = { columns: 80, rows: 24 }
+
 export interface Terminal {
   /** Writes the answer. */
   print(text: string): void
@@ -13,6 +16,8 @@ export interface Terminal {
   readonly interactive: boolean
   /** Whether a person reads the notes, who wants a progress bar. */
   readonly notesInteractive: boolean
+  /** How large that person's terminal is now, in columns and rows. */
+  noteSize(): { readonly columns: number; readonly rows: number }
   /** Whether a person types what is read. */
   readonly inputInteractive: boolean
   /** Lines as they are typed or piped in, until the input ends. `prompt` is asked before each that a person types. */
@@ -32,6 +37,10 @@ export function processTerminal(): Terminal {
     note: (text) => void process.stderr.write(text),
     interactive: process.stdout.isTTY === true,
     notesInteractive: process.stderr.isTTY === true,
+    noteSize: () => ({
+      columns: process.stderr.columns || commonSize.columns,
+      rows: process.stderr.rows || commonSize.rows,
+    }),
     inputInteractive: process.stdin.isTTY === true,
     readLines,
     env: process.env,

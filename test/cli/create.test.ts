@@ -13,7 +13,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-/** A node that takes blobs and answers each create and chat with these lines. */
+/** A node that takes blobs, knows every model, and answers each create and chat with these lines. */
 async function node(lines: readonly object[], known = false) {
   const requests: { readonly method: string; readonly path: string; readonly body: string }[] = []
   const listening = await answering(async (request, response) => {
@@ -21,6 +21,7 @@ async function node(lines: readonly object[], known = false) {
     requests.push({ method: request.method ?? '', path: request.url ?? '', body })
     if (request.url?.startsWith('/api/blobs/'))
       response.writeHead(request.method === 'POST' ? 201 : known ? 200 : 404).end()
+    else if (request.url === '/api/show') response.end(JSON.stringify(shown))
     else response.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
   })
   return { api: listening.api, requests, [Symbol.asyncDispose]: listening[Symbol.asyncDispose] }
@@ -95,7 +96,7 @@ describe('run', () => {
     await using fake = await node(answer)
     const asked = await run(['run', 'tiny', 'Sum', 'up:', '--api', fake.api], { input: ['one', 'two'] })
     expect(asked).toMatchObject({ code: 0, printed: 'Aye\n' })
-    const [request] = fake.requests
+    const request = fake.requests.find(({ path }) => path === '/api/chat')
     expect(JSON.parse(request?.body ?? '').messages).toEqual([{ role: 'user', content: 'Sum up:\n\none\ntwo' }])
   })
 
@@ -136,10 +137,45 @@ describe('run', () => {
   })
 
   it('says what the node refuses, and that there is nothing to ask', async () => {
-    await using fake = await node([{ error: "model 'tiny' not found" }])
+    await using fake = await node([{ error: 'llama runner process has terminated' }])
     expect(await run(['run', 'tiny', 'Hi', '--api', fake.api])).toMatchObject({
-      ...{ code: 1, noted: expect.stringContaining("model 'tiny' not found") },
+      ...{ code: 1, noted: 'omx-node: llama runner process has terminated\n' },
     })
+    expect(fake.requests.map(({ path }) => path)).toEqual(['/api/show', '/api/chat'])
     expect((await run(['run', 'tiny', '--api', fake.api])).noted).toContain('nothing to ask')
+    expect(fake.requests).toHaveLength(2)
+  })
+
+  it.each([
+    ['a prompt', ['Hi'], false],
+    ['a conversation', [], true],
+  ])('pulls a model that the cluster does not hold before %s', async (_what, prompt, interactive) => {
+    const asked: string[] = []
+    let isHeld = false
+    await using fake = await answering(async (request, response) => {
+      asked.push(`${request.url} ${JSON.parse(await text(request)).model}`)
+      if (request.url === '/api/pull') {
+        isHeld = true
+        return void response.end('{"status":"pulling manifest"}\n{"status":"success"}\n')
+      }
+      if (!isHeld) return void response.writeHead(404).end('{"error":"model \'tiny\' not found"}')
+      const lines = request.url === '/api/show' ? [shown] : answer
+      response.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    })
+    const input = interactive ? ['Hi', '/bye'] : []
+    const { code, printed, noted } = await run(['run', 'tiny', ...prompt, '--api', fake.api], { interactive, input })
+    expect([code, asked]).toEqual([0, ['/api/show tiny', '/api/pull tiny', '/api/chat tiny']])
+    expect(printed).toContain('Aye\n')
+    expect(noted).toContain('pulling manifest')
+  })
+
+  it('neither pulls nor asks when the node refuses for another reason', async () => {
+    const asked: string[] = []
+    await using fake = await answering((request, response) => {
+      asked.push(request.url ?? '')
+      response.writeHead(503).end('{"error":"this node is shutting down"}')
+    })
+    const { code, noted } = await run(['run', 'tiny', 'Hi', '--api', fake.api])
+    expect([code, noted, asked]).toEqual([1, expect.stringContaining('is shutting down'), ['/api/show']])
   })
 })

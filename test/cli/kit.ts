@@ -8,12 +8,17 @@ export interface RecordedTerminal extends Terminal {
   readonly noted: () => string
   readonly exits: readonly number[]
   readonly signal: (signal: NodeJS.Signals) => void
-  /** Resolves when what was printed has come to include `text`. */
+  /** Resolves when what was printed or noted has come to include `text`. */
   readonly until: (text: string) => Promise<void>
 }
 
 export function recordedTerminal(
-  init: { env?: Record<string, string>; interactive?: boolean; input?: readonly string[] } = {},
+  init: {
+    env?: Record<string, string>
+    interactive?: boolean
+    input?: readonly string[]
+    size?: { columns: number; rows: number }
+  } = {},
 ): RecordedTerminal {
   let printed = ''
   let noted = ''
@@ -27,9 +32,11 @@ export function recordedTerminal(
     },
     note: (text) => {
       noted += text
+      for (const check of waiting) check()
     },
     interactive: init.interactive === true,
     notesInteractive: init.interactive === true,
+    noteSize: () => init.size ?? { columns: 80, rows: 24 },
     inputInteractive: init.interactive === true,
     readLines: async function* (prompt) {
       for (const line of init.input ?? []) {
@@ -52,7 +59,7 @@ export function recordedTerminal(
     until: (text) =>
       new Promise((resolve) => {
         const check = () => {
-          if (!printed.includes(text)) return
+          if (!printed.includes(text) && !noted.includes(text)) return
           waiting.delete(check)
           resolve()
         }

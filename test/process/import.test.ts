@@ -62,7 +62,7 @@ describe('into a running node', () => {
       { words: ['bad', truncated], says: /truncated|shorter|incomplete|bytes/i },
       { words: ['bad', text], says: /is not a GGUF file/ },
       { words: ['bad', join(text, '..', 'nothing.gguf')], says: /^omx-node: There is no file / },
-      { words: ['../bad', tinyGguf], says: /is not a model name: expected \[namespace\/\]model\[:tag\]/ },
+      { words: ['../bad', tinyGguf], says: /is not a model name: expected \[host\/\]\[namespace\/\]model\[:tag\]/ },
     ]
     for (const { words, says } of cases) {
       const failed = await omx('import', ...words, '--data', data)

@@ -2,13 +2,15 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { Type } from 'typebox'
-import { displayName, parseModelName } from '../../../protocols/model-name.ts'
+import { parseModelName } from '../../../protocols/model-name.ts'
 import { optionTypes } from '../../engine/options.ts'
 import { type Command, parseModelfile } from '../../modelfile/modelfile.ts'
 import { bringBlob } from '../blobs.ts'
 import { findNode, type NodeAccess, type NodeOptions, postLines } from '../client.ts'
 import { CommandError } from '../command-error.ts'
+import { interruptible } from '../interruption.ts'
+import { readModelName } from '../model-name.ts'
+import { followSteps, StepLine } from '../steps.ts'
 import type { Terminal } from '../terminal.ts'
 
 export interface CreateOptions extends NodeOptions {
@@ -20,30 +22,19 @@ export interface CreateOptions extends NodeOptions {
 /** Largest Modelfile: texts that a manifest's layers may hold, several times over. */
 const maxModelfileBytes = 16 * 1024 * 1024
 
-const StepLine = Type.Object({ status: Type.String() })
-
 export async function createModel(name: string, options: CreateOptions, terminal: Terminal): Promise<void> {
-  const parsed = parseModelName(name)
-  if (parsed === undefined) {
-    throw new CommandError(`${JSON.stringify(name)} is not a model name: expected [namespace/]model[:tag].`)
-  }
+  const shownName = readModelName(name)
   const commands = await readModelfile(options.file)
   const node = await findNode(options, terminal.env)
   const { quantize } = options
   const texts = textsOf(commands)
   const sources = await sourcesOf(node, commands, dirname(resolve(options.file)), terminal)
   const body = { model: name, ...sources, ...texts, ...(quantize === undefined ? {} : { quantize }) }
-  for await (const line of postLines(node, '/api/create', body, StepLine, untilSignal(terminal))) {
-    if (options.json === true) terminal.print(`${JSON.stringify(line)}\n`)
-    else if (line.status !== 'success') terminal.note(`${line.status}\n`)
-    else terminal.print(`Created ${displayName(parsed)}.\n`)
-  }
-}
-
-function untilSignal(terminal: Terminal): AbortSignal {
-  const controller = new AbortController()
-  terminal.onSignal(() => controller.abort(new CommandError('Interrupted.')))
-  return controller.signal
+  const words = 'Interrupted: the files that were sent are kept for an hour, so that the next try is quicker.'
+  await interruptible(terminal, words, async (signal) => {
+    await followSteps(postLines(node, '/api/create', body, StepLine, signal), options.json === true, terminal)
+  })
+  if (options.json !== true) terminal.print(`Created ${shownName}.\n`)
 }
 
 async function readModelfile(file: string): Promise<readonly Command[]> {

@@ -1,13 +1,13 @@
 /** `omx-node import NAME FILE.gguf`: through the running node, or into the folder when no node holds it. */
 import { createReadStream, existsSync, readFileSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import { displayName, parseModelName } from '../../../protocols/model-name.ts'
 import { loadConfig } from '../../config/load.ts'
 import { ggufMagic } from '../../gguf/header.ts'
 import { openCatalog } from '../../store/catalog.ts'
 import { isHeld, openDataFolder } from '../../store/data-folder.ts'
 import { dataFolder, findNode, type NodeOptions } from '../client.ts'
 import { CommandError } from '../command-error.ts'
+import { readModelName } from '../model-name.ts'
 import { progressBar } from '../progress.ts'
 import { sizeText } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
@@ -31,16 +31,12 @@ export async function importModel(
   options: ImportOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const parsed = parseModelName(name)
-  if (parsed === undefined) {
-    const hint = existsSync(name) ? ' The name comes first, then the file.' : ''
-    throw new CommandError(`${JSON.stringify(name)} is not a model name: expected [namespace/]model[:tag].${hint}`)
-  }
+  const shownName = readModelName(name, existsSync(name) ? ' The name comes first, then the file.' : '')
   const sizeBytes = await checkGguf(file)
-  const bar = progressBar(`importing ${displayName(parsed)}`, sizeBytes, terminal)
+  const bar = progressBar(`importing ${shownName}`, sizeBytes, terminal)
   let imported: Imported
   try {
-    imported = await importWhereItBelongs(displayName(parsed), file, sizeBytes, options, terminal, bar.update)
+    imported = await importWhereItBelongs(shownName, file, sizeBytes, options, terminal, bar.update)
   } finally {
     bar.end()
   }

@@ -1,23 +1,21 @@
 /** `omx-node models`: every model version in the cluster and who holds it. */
 import { ModelsAnswer, operationsRoutes } from '../../../protocols/operations.ts'
 import { findNode, getJson, type NodeOptions } from '../client.ts'
-import { sizeText, table } from '../table.ts'
+import { shortDigest, sizeText, table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
-
-/** As `ollama list` shortens digests. */
-const shownDigestLength = 12
 
 export async function models(options: NodeOptions & { json?: boolean }, terminal: Terminal): Promise<void> {
   const answer = await getJson(await findNode(options, terminal.env), operationsRoutes.models, ModelsAnswer)
   if (options.json === true) terminal.print(`${JSON.stringify(answer)}\n`)
-  else if (answer.models.length === 0) terminal.print('No models yet. Add one: omx-node import NAME FILE.gguf\n')
+  else if (answer.models.length === 0)
+    terminal.print('No models yet. Pull one: omx-node pull NAME. Or add a file: omx-node import NAME FILE.gguf\n')
   else terminal.print(describe(answer))
 }
 
 function describe({ models }: ModelsAnswer): string {
   return table(models, [
     { title: 'NAME', cell: (model) => model.name },
-    { title: 'VERSION', cell: (model) => model.digest.slice(0, shownDigestLength) },
+    { title: 'VERSION', cell: (model) => shortDigest(model.digest) },
     { title: 'SIZE', cell: (model) => sizeText(model.size), alignRight: true },
     {
       title: 'HELD BY',

@@ -1,13 +1,13 @@
-/** `omx-node run NAME [PROMPT]`: a chat in the terminal; one answer where a prompt is given or nobody types. */
-import { Type } from 'typebox'
-import { findNode, type NodeAccess, type NodeOptions, postLines } from '../client.ts'
-import { CommandError } from '../command-error.ts'
+/**
+ * `omx-node run NAME [PROMPT]`: a chat in the terminal; one answer where a prompt is given or nobody types. A model that
+ * the cluster does not hold is pulled first.
+ */
+import { findNode, type NodeAccess } from '../client.ts'
+import { CommandError, Refusal } from '../command-error.ts'
 import { Conversation } from '../conversation.ts'
+import { showModel } from '../shown-model.ts'
 import type { Terminal } from '../terminal.ts'
-
-export interface RunOptions extends NodeOptions {
-  readonly json?: boolean
-}
+import { type TransferOptions, transferModel } from './transfer.ts'
 
 /** Characters of one message or of a piped prompt: what a request to a worker may hold. */
 const maxPromptLength = 16 * 1024 * 1024
@@ -19,20 +19,46 @@ const help = `/set system TEXT  say what the model is to be; without TEXT, its o
 """               begins and ends a message of several lines
 `
 
-const Shown = Type.Object({
-  modelfile: Type.String(),
-  details: Type.Object({ family: Type.String(), parameter_size: Type.String(), quantization_level: Type.String() }),
-  capabilities: Type.Array(Type.String()),
-})
-
-export async function run(name: string, prompt: string, options: RunOptions, terminal: Terminal): Promise<void> {
+export async function run(name: string, prompt: string, options: TransferOptions, terminal: Terminal): Promise<void> {
   const node = await findNode(options, terminal.env)
+  const isTalk = prompt === '' && terminal.inputInteractive
+  const question = isTalk ? '' : await readQuestion(prompt, terminal)
+  await haveModel(node, name, options, terminal)
   const chat = new Chat(node, name, options.json === true, terminal)
   try {
-    if (prompt !== '' || !terminal.inputInteractive) await chat.once(prompt)
-    else await chat.talk()
+    if (isTalk) await chat.talk()
+    else await chat.answer(question)
   } finally {
     chat.end()
+  }
+}
+
+/** The prompt, and below it what is piped in. Throws a CommandError when there is neither. */
+async function readQuestion(prompt: string, terminal: Terminal): Promise<string> {
+  const piped = terminal.inputInteractive ? '' : await readPiped(terminal)
+  const question = [prompt, piped].filter((text) => text !== '').join('\n\n')
+  if (question.trim() === '') throw new CommandError('There is nothing to ask: give a prompt, or pipe one in.')
+  return question
+}
+
+async function readPiped(terminal: Terminal): Promise<string> {
+  const lines: string[] = []
+  let length = 0
+  for await (const line of terminal.readLines(() => '')) {
+    length += line.length + 1
+    if (length > maxPromptLength) throw new CommandError(`The input has more than ${maxPromptLength} characters.`)
+    lines.push(line)
+  }
+  return lines.join('\n')
+}
+
+/** The answers of `--json` are the model's: the pull is shown beside them. */
+async function haveModel(node: NodeAccess, name: string, { insecure = false }: TransferOptions, terminal: Terminal) {
+  try {
+    await showModel(node, name)
+  } catch (error) {
+    if (!Refusal.isOfUnknownModel(error)) throw error
+    await transferModel('pull', node, name, { insecure }, terminal)
   }
 }
 
@@ -60,27 +86,7 @@ class Chat {
     })
   }
 
-  /** The prompt, and below it what is piped in. */
-  async once(prompt: string): Promise<void> {
-    const piped = this.#terminal.inputInteractive ? '' : await this.#piped()
-    const whole = [prompt, piped].filter((text) => text !== '').join('\n\n')
-    if (whole.trim() === '') throw new CommandError('There is nothing to ask: give a prompt, or pipe one in.')
-    await this.#answer(whole)
-  }
-
-  async #piped(): Promise<string> {
-    const lines: string[] = []
-    let length = 0
-    for await (const line of this.#terminal.readLines(() => '')) {
-      length += line.length + 1
-      if (length > maxPromptLength) throw new CommandError(`The input has more than ${maxPromptLength} characters.`)
-      lines.push(line)
-    }
-    return lines.join('\n')
-  }
-
   async talk(): Promise<void> {
-    await this.#shown() // Says at once when there is no such model.
     /** The lines of a message that has been begun with quotes. */
     let begun: string[] | undefined
     const prompt = () => (begun === undefined ? '>>> ' : '... ')
@@ -125,10 +131,10 @@ class Chat {
   }
 
   async #say(message: string): Promise<void> {
-    if (message.trim() !== '') await this.#answer(message)
+    if (message.trim() !== '') await this.answer(message)
   }
 
-  async #answer(message: string): Promise<void> {
+  async answer(message: string): Promise<void> {
     const answering = new AbortController()
     this.#answering = answering
     try {
@@ -150,15 +156,8 @@ class Chat {
     if (content !== '') this.#terminal.print(content)
   }
 
-  async #shown() {
-    const body = { model: this.#name }
-    for await (const shown of postLines(this.#node, '/api/show', body, Shown, new AbortController().signal))
-      return shown
-    throw new CommandError(`The node at ${this.#node.url} says nothing of ${this.#name}.`)
-  }
-
   async #show(): Promise<void> {
-    const { modelfile, details, capabilities } = await this.#shown()
+    const { modelfile, details, capabilities = [] } = await showModel(this.#node, this.#name)
     const { family, parameter_size, quantization_level } = details
     this.#terminal.print(
       `${family} ${parameter_size} ${quantization_level}: ${capabilities.join(', ')}\n\n${modelfile}`,

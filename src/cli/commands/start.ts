@@ -1,10 +1,10 @@
 /** `omx-node start`: runs a node until it fails or is told to stop. */
 import { readFileSync } from 'node:fs'
-import { constants } from 'node:os'
 import { destination, type Logger, pino } from 'pino'
 import { type ConfigSources, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config.ts'
 import type { RunningNode, StartNode } from '../../running-node.ts'
+import { exitCodeOf } from '../interruption.ts'
 import { joinCommand, startedByNpm } from '../join-command.ts'
 import { releaseStartupGarbage } from '../startup-garbage.ts'
 import { fields } from '../table.ts'
@@ -15,9 +15,6 @@ const stopGraceMs = 10_000
 
 /** npm passes a Ctrl-C on that its child has already had; nobody presses it twice in less. */
 const npmRepeatMs = 500
-
-/** A shell's exit code for a process that a signal ended is 128 and the signal's number. */
-const signalExitBase = 128
 
 export interface StartOptions {
   readonly flags: ConfigSources['flags']
@@ -70,7 +67,7 @@ async function untilStopped(node: RunningNode, config: Config, log: Logger, term
       if (firstMs === undefined) {
         firstMs = nowMs
         resolve(signal)
-      } else if (nowMs - firstMs >= repeatMs) terminal.exit(signalExitBase + constants.signals[signal])
+      } else if (nowMs - firstMs >= repeatMs) terminal.exit(exitCodeOf(signal))
     })
   })
   const cause = await Promise.race([signalled, node.failed])

@@ -65,6 +65,9 @@ export interface NewModel {
   readonly quantize?: string
 }
 
+/** Writes a GGUF anew with weights of another type, in llama.cpp's words (`Q4_K_M`). Rejects with an error for people. */
+export type Quantize = (input: string, output: string, type: string) => Promise<void>
+
 /** A blob that is here, or that another node reads out. */
 export interface ReadableBlob {
   readonly sizeBytes: number

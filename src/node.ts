@@ -4,13 +4,15 @@ import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
+import type { Quantize } from '../actors/model-catalog.ts'
 import type { TaskJournal } from '../actors/task-journal.ts'
 import { tree } from '../actors/tree.ts'
 import { displayName, parseModelName } from '../protocols/model-name.ts'
 import { refOf } from '../protocols/ref.ts'
 import type { Config } from './config.ts'
 import { leave } from './ending.ts'
-import { createDriver } from './engine/drivers.ts'
+import { createDriver, defaultThreads } from './engine/drivers.ts'
+import { quantizer, quantizerBeside } from './engine/llama-server/quantizer.ts'
 import { OllamaCatalog } from './engine/ollama/catalog.ts'
 import { ollamaAt } from './engine/ollama/driver.ts'
 import { OpenaiCatalog } from './engine/openai/catalog.ts'
@@ -65,7 +67,8 @@ export const startNode: StartNode = async (config, log) => {
     if (journal.cutOff > 0)
       log.warn({ requests: journal.cutOff }, 'the previous run was cut off in the middle of requests')
     const foreign = remoteCatalog(config)
-    const models = foreign === undefined ? await openCatalog(config.models, { data: config.data }) : undefined
+    const options = { data: config.data, quantize: quantizeBy(config, closers) }
+    const models = foreign === undefined ? await openCatalog(config.models, options) : undefined
     const catalog = (models ?? foreign) as Catalog
     return await run(config, log, { folder, history, journal, catalog, models, closers })
   } catch (error) {
@@ -140,6 +143,13 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
     await runtime.stop(root)
     throw error
   }
+}
+
+function quantizeBy({ engine, threads }: Config, closers: DisposableStack): Quantize {
+  const stopping = new AbortController()
+  closers.defer(() => stopping.abort())
+  const command = quantizerBeside(engine.name === 'llama-server' ? engine.command : 'llama-server')
+  return quantizer(command, threads === 0 ? defaultThreads() : threads, stopping.signal)
 }
 
 /** Resolves when the root itself fails: nobody is left to restart it. */

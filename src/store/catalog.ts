@@ -8,6 +8,7 @@ import type {
   ModelFiles,
   ModelMaker,
   NewModel,
+  Quantize,
   ReadableBlob,
 } from '../../actors/model-catalog.ts'
 import { displayName, fullName, type ModelName, parseModelName, sameName } from '../../protocols/model-name.ts'
@@ -53,6 +54,8 @@ export interface Catalog extends ModelCatalog, ModelMaker {
 }
 
 export interface CatalogOptions {
+  /** Default: this release has none of its own. */
+  readonly quantize?: Quantize
   /** Inside this data folder the models folder is the node's own, and what no model names in it goes; default: it stays. */
   readonly data?: string
 }
@@ -66,14 +69,22 @@ export interface ModelsFolder extends Catalog, ModelFiles {
  * Opens a models folder, an Ollama's own included, and creates what is missing of it. Removes what imports by killed
  * processes left. Throws a StoreError when the folder cannot be created or read.
  */
-export async function openCatalog(folder: string, { data }: CatalogOptions = {}): Promise<ModelsFolder> {
+export async function openCatalog(
+  folder: string,
+  { data, quantize = noQuantizer }: CatalogOptions = {},
+): Promise<ModelsFolder> {
   const layout = layoutAt(folder)
   await createFolders(layout)
   await removeAbandoned(layout.blobs)
   const own = data !== undefined && (await isOwn(layout.root, data))
   if (own) await collectUnnamed(layout, Date.now())
-  return new FolderCatalog(layout, own)
+  return new FolderCatalog(layout, own, quantize)
 }
+
+const noQuantizer: Quantize = () =>
+  Promise.reject(
+    new StoreError('unsupported', 'this node cannot quantize: create the model from a file that is quantized'),
+  )
 
 interface Remembered {
   readonly name: ModelName
@@ -94,9 +105,11 @@ class FolderCatalog implements ModelsFolder {
   #remembered: ReadonlyMap<string, Remembered> = new Map()
   #problems: readonly StoreProblem[] = []
   readonly #own: boolean
+  readonly #quantize: Quantize
   #changing: Promise<unknown> = Promise.resolve()
 
-  constructor(layout: Layout, own: boolean) {
+  constructor(layout: Layout, own: boolean, quantize: Quantize) {
+    this.#quantize = quantize
     this.layout = layout
     this.#own = own
   }
@@ -173,7 +186,7 @@ class FolderCatalog implements ModelsFolder {
     const name = await this.#spelling(request.name)
     const find = (from: string) => this.#base(from)
     const inTurn: InTurn = (change) => this.#replace(name, change)
-    await createModel({ layout: this.layout, name, request, find, inTurn, onStatus })
+    await createModel({ layout: this.layout, name, request, find, inTurn, quantize: this.#quantize, onStatus })
   }
 
   /** The model that another one begins with. Throws a StoreError when it is not here or cannot be used. */

@@ -18,6 +18,7 @@ import {
   manifestBytes,
   sha256Hex,
 } from './manifest.ts'
+import { quantized } from './quantized.ts'
 import { readParameters } from './show.ts'
 import { causeText, fileError, StoreError } from './store-error.ts'
 
@@ -33,8 +34,7 @@ export async function createModel(creation: Creation): Promise<void> {
     base === undefined
       ? await partsOfFiles(creation, stagedFiles)
       : { layers: base.manifest.layers, config: base.config }
-  checkQuantization(request.quantize, start.config.file_type)
-  const { layers, config } = await withAdapter(creation, start)
+  const { layers, config } = await withAdapter(creation, await quantized(creation, start, stagedFiles))
   const parameters = base === undefined ? {} : await readParameters(base.manifest, (digest) => blobPath(layout, digest))
   const complete = withTexts(layers, request, { ...parameters, ...request.parameters })
   const { renderer = config.renderer, parser = config.parser, requires = config.requires } = request
@@ -96,27 +96,6 @@ function checkTemplate(template: string | undefined): void {
   } catch (error) {
     throw new StoreError('unsupported', `template error: ${causeText(error)}`, { cause: error })
   }
-}
-
-const quantizable = ['F16', 'BF16', 'F32']
-const quantizations = ['F32', 'F16', 'BF16', 'Q4_K_S', 'Q4_K_M', 'Q8_0']
-
-/** A file that is kept so already needs nothing; no engine of this release can make another of it. */
-function checkQuantization(wanted: string | undefined, present = 'unknown'): void {
-  if (!wanted) return
-  const type = wanted.toUpperCase() === 'Q4_K' ? 'Q4_K_M' : wanted.toUpperCase()
-  if (!quantizations.includes(type)) {
-    const words = 'supported types are F32, F16, Q4_K_S, Q4_K_M, Q8_0'
-    throw new StoreError('unsupported', `unsupported quantization type ${type} - ${words}`)
-  }
-  if (!quantizable.includes(present)) {
-    throw new StoreError('unsupported', 'quantization is only supported for F16, BF16 and F32 models')
-  }
-  if (type === present) return
-  throw new StoreError(
-    'unsupported',
-    `this node cannot quantize: make the ${type} file with llama-quantize and create the model from that`,
-  )
 }
 
 async function commit(creation: Creation, layers: readonly DraftLayer[], config: Buffer): Promise<void> {

@@ -1,5 +1,5 @@
 /** What makes a model: the request, the parts that it has so far, and how its end is written. */
-import type { NewModel } from '../../actors/model-catalog.ts'
+import type { NewModel, Quantize } from '../../actors/model-catalog.ts'
 import type { ModelName } from '../../protocols/model-name.ts'
 import type { InTurn } from './import.ts'
 import type { Layout } from './layout.ts'
@@ -33,6 +33,7 @@ export interface Creation {
   readonly find: (from: string) => Promise<Base>
   /** Runs the last part, in which names change. */
   readonly inTurn: InTurn
+  readonly quantize: Quantize
   /** Hears Ollama's words for each step. */
   readonly onStatus: (status: string) => void
 }

@@ -37,7 +37,7 @@ export class StagedFile implements AsyncDisposable {
     const name = `omx-staged-${host}-${process.pid}-${processTag}-${randomBytes(8).toString('hex')}`
     const path = join(folder, name)
     try {
-      return new StagedFile(path, await open(path, 'wx', 0o644))
+      return new StagedFile(path, await open(path, 'wx+', 0o644))
     } catch (error) {
       throw fileError('Writing to', folder, error)
     }
@@ -55,6 +55,18 @@ export class StagedFile implements AsyncDisposable {
       this.#position += bytesWritten
       start += bytesWritten
       onSlice?.(slice.subarray(0, bytesWritten))
+    }
+  }
+
+  /** Takes what another program has written under its path. `onSlice` sees all of it. */
+  async adopt(onSlice: (slice: Uint8Array) => void): Promise<void> {
+    this.#position = 0
+    const buffer = Buffer.allocUnsafe(maxWriteBytes)
+    for (;;) {
+      const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, this.#position)
+      if (bytesRead === 0) return
+      onSlice(buffer.subarray(0, bytesRead))
+      this.#position += bytesRead
     }
   }
 

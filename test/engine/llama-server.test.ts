@@ -2,29 +2,14 @@
  * The driver for llama.cpp's own server, where a host has one: on the PATH, or named by OMX_LLAMA_SERVER. No package
  * brings it, so that elsewhere only what needs no program is tried.
  */
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { EngineSettings, LoadedEngine } from '../../src/engine/driver.ts'
 import { createDriver } from '../../src/engine/drivers.ts'
+import { onPath } from '../support/on-path.ts'
 import { ask, collect, compliance, raw, request, settings, takeUntil } from './compliance.ts'
 import { tiny } from './models.ts'
 
 const command = process.env.OMX_LLAMA_SERVER ?? onPath('llama-server')
-
-function onPath(program: string): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter)
-  return folders.map((folder) => join(folder, program)).find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
 
 function start(overrides: Partial<EngineSettings> = {}, model = tiny, program = command ?? ''): Promise<LoadedEngine> {
   const driver = createDriver({ name: 'llama-server', command: program }, { llama: { gpu: false } })

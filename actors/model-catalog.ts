@@ -85,6 +85,20 @@ export interface BlobUpload extends AsyncDisposable {
   keep(digest: string): Promise<void>
 }
 
+/** What models take of a disk, in bytes. */
+export interface DiskUsage {
+  readonly folder: string
+  /** `aloneBytes`: of blobs that no other name needs, which removing this one gives back. */
+  readonly models: readonly { readonly name: string; readonly sizeBytes: number; readonly aloneBytes: number }[]
+  /** Of all models together: what they share counts once. */
+  readonly namedBytes: number
+  /** Of complete blobs that no model names. */
+  readonly unnamedBytes: number
+  /** Of what is being pulled, pushed or uploaded, or was when it broke off. */
+  readonly unfinishedBytes: number
+  readonly freeBytes: number
+}
+
 /** Models as a registry has them: what their manifests and blobs are. Every method rejects with a StoreError. */
 export interface ModelFiles {
   /** The bytes of the manifest with this digest (hex); undefined when no name here has it. */
@@ -92,6 +106,7 @@ export interface ModelFiles {
   /** `digest` as `parseDigest` gives it. */
   blob(digest: string): Promise<ReadableBlob | undefined>
   beginUpload(): Promise<BlobUpload>
+  usage(): Promise<DiskUsage>
   /**
    * Gives a name its manifest once all that this names is there; true when that left blobs unused, which then are gone.
    * Throws a StoreError `corrupt` for bytes that are no manifest of a usable model, and for blobs that are missing.

@@ -10,6 +10,7 @@ export const operationsRoutes = {
   status: '/omx/v1/status',
   peers: '/omx/v1/peers',
   models: '/omx/v1/models',
+  disk: '/omx/v1/disk',
   inspect: '/omx/v1/inspect',
   facts: '/omx/v1/inspect/facts',
   follow: '/omx/v1/inspect/follow',
@@ -45,6 +46,22 @@ export const StatusAnswer = Type.Object({
   tasks: Type.Object({ active: Count, queued: Count }),
 })
 export type StatusAnswer = Static<typeof StatusAnswer>
+
+/** `GET disk`: what the models of this node take of its disk. */
+export const DiskAnswer = Type.Object({
+  /** The models folder. */
+  folder: Type.String(),
+  /** `alone`: of files that no other model needs, which removing this one gives back. */
+  models: Type.Array(Type.Object({ name: Type.String(), size: Count, alone: Count })),
+  /** Of all models together: what they share counts once. */
+  named: Count,
+  /** Of complete files that no model names. */
+  unnamed: Count,
+  /** Of what is on its way, or was when it broke off. */
+  unfinished: Count,
+  free: Count,
+})
+export type DiskAnswer = Static<typeof DiskAnswer>
 
 const PeerRow = Type.Object({
   node: Type.String(),

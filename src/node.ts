@@ -219,7 +219,7 @@ function services({ runtime, responses, open, files, token, startedMs }: Service
     transfer: (request, signal) => cluster.transfer(request, signal),
     bring: (name, signal) => cluster.bring(name, signal),
     registry: clusterFiles({ cluster, models, openFile: files.openFile }),
-    operations: clusterOperations({ cluster, runtime, catalog, token, startedMs }),
+    operations: clusterOperations({ cluster, runtime, catalog, models, token, startedMs }),
   }
 }
 

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { clientCommand, examples } from './command.ts'
 import { copy } from './commands/copy.ts'
 import type { CreateOptions } from './commands/create.ts'
+import { disk } from './commands/disk.ts'
 import type { ImportOptions } from './commands/import.ts'
 import { type InspectOptions, inspect } from './commands/inspect.ts'
 import { models } from './commands/models.ts'
@@ -61,6 +62,9 @@ function modelCommands(terminal: Terminal): Command[] {
       .aliases(['list', 'ls'])
       .addHelpText('after', examples(['omx-node models', 'omx-node ls --json']))
       .action((options) => models(options, terminal)),
+    clientCommand('disk', 'print what the models of a node take of its disk', terminal)
+      .addHelpText('after', examples(['omx-node disk']))
+      .action((options) => disk(options, terminal)),
     clientCommand('ps', 'list the models in the memory of any node', terminal)
       .addHelpText('after', examples(['omx-node ps']))
       .action((options) => ps(options, terminal)),

@@ -1,8 +1,8 @@
 /** `/omx/v1` by messages to actors: status, peers, models, the inspector, imports. */
-import type { ModelCatalog } from '../../actors/model-catalog.ts'
+import type { ModelCatalog, ModelFiles } from '../../actors/model-catalog.ts'
 import { peerPath } from '../../actors/roster.ts'
 import { type ClusterNode, type ClusterView, loadedOn } from '../../actors/view.ts'
-import type { ModelsAnswer, PeersAnswer, StatusAnswer } from '../../protocols/operations.ts'
+import type { DiskAnswer, ModelsAnswer, PeersAnswer, StatusAnswer } from '../../protocols/operations.ts'
 import { refOf } from '../../protocols/ref.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Cluster } from './cluster.ts'
@@ -14,6 +14,8 @@ export interface OperationsInit {
   readonly cluster: Cluster
   readonly runtime: Runtime
   readonly catalog: ModelCatalog
+  /** Undefined where the models are another server's. */
+  readonly models: Pick<ModelFiles, 'usage'> | undefined
   readonly token: string
   /** Monotonic time when the process started. */
   readonly startedMs: number
@@ -26,6 +28,7 @@ export function clusterOperations(init: OperationsInit): OperationsServices {
     status: () => status(init),
     peers: () => peersOf(init),
     models: async () => modelsOf(await cluster.view()),
+    disk: () => diskOf(init),
     inspect: async (peer) => {
       const { node, report } = findNode(await cluster.view(), cluster.self, peer)
       return { node, name: report?.name ?? '', ...(await inspect(cluster, node)) }
@@ -108,6 +111,20 @@ function modelsOf(view: ClusterView): ModelsAnswer {
     }
   }
   return { models: [...rows.values()].toSorted((a, b) => a.name.localeCompare(b.name)) }
+}
+
+async function diskOf({ models }: OperationsInit): Promise<DiskAnswer> {
+  if (models === undefined)
+    throw new ApiError('not-supported', 'this node uses the models of another server: look there')
+  const usage = await models.usage()
+  return {
+    folder: usage.folder,
+    models: usage.models.map(({ name, sizeBytes, aloneBytes }) => ({ name, size: sizeBytes, alone: aloneBytes })),
+    named: usage.namedBytes,
+    unnamed: usage.unnamedBytes,
+    unfinished: usage.unfinishedBytes,
+    free: usage.freeBytes,
+  }
 }
 
 /** A node by its id, by the end of its id, or by its name; undefined: this one. */

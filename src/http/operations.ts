@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
+  DiskAnswer,
   FactsAnswer,
   type ImportLine,
   InspectAnswer,
@@ -51,6 +52,11 @@ export function operationsRoutesFor(app: FastifyInstance, services: ApiServices,
     operationsRoutes.models,
     { config: { about: { summary: 'Which version of which model is where.', answer: ModelsAnswer } } },
     async (_request, reply) => sendJson(reply, await operations.models()),
+  )
+  app.get(
+    operationsRoutes.disk,
+    { config: { about: { summary: 'What the models of this node take of its disk.', answer: DiskAnswer } } },
+    async (_request, reply) => sendJson(reply, await operations.disk()),
   )
   app.get(
     operationsRoutes.inspect,

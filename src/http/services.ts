@@ -5,6 +5,7 @@ import type { BlobUpload, ModelMaker, ReadableBlob } from '../../actors/model-ca
 import type { ProgressLine } from '../../actors/progress-board.ts'
 import type { InferRequest, InferStream, InferWork } from '../../protocols/infer.ts'
 import type {
+  DiskAnswer,
   FactsAnswer,
   InspectAnswer,
   ModelsAnswer,
@@ -105,6 +106,8 @@ export interface OperationsServices {
   status(): Promise<StatusAnswer>
   peers(): Promise<PeersAnswer>
   models(): Promise<ModelsAnswer>
+  /** Of this node. Rejects with `not-supported` where the models are another server's. */
+  disk(): Promise<DiskAnswer>
   /** `peer` is an id or a name; undefined: this node. Rejects with `not-found`. */
   inspect(peer: string | undefined): Promise<InspectAnswer>
   /** What happened after the cursor of the last answer. Rejects with `not-found`. */

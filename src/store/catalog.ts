@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type {
   BlobUpload,
+  DiskUsage,
   ModelCatalog,
   ModelFile,
   ModelFiles,
@@ -27,6 +28,7 @@ import { readMessages, readParameters, readTexts, showModel } from './show.ts'
 import { removeAbandoned } from './staged-file.ts'
 import { causeText, fileError, StoreError, type StoreErrorCode, systemCode } from './store-error.ts'
 import { heldModel, newestFirst, type StoredModel } from './stored-model.ts'
+import { diskUsage } from './usage.ts'
 
 /** Manifests that one walk reads: far more than disks hold models, and a bound for a folder that is something else. */
 const maxManifests = 10_000
@@ -83,7 +85,10 @@ export async function openCatalog(
 
 const noQuantizer: Quantize = () =>
   Promise.reject(
-    new StoreError('unsupported', 'this node cannot quantize: create the model from a file that is quantized'),
+    new StoreError(
+      'unsupported',
+      'this node cannot quantize: make the file with llama-quantize and create the model from that',
+    ),
   )
 
 interface Remembered {
@@ -230,6 +235,10 @@ class FolderCatalog implements ModelsFolder {
 
   blob(digest: string): Promise<ReadableBlob | undefined> {
     return openBlob(this.layout, digest)
+  }
+
+  async usage(): Promise<DiskUsage> {
+    return diskUsage(this.layout, await this.#names())
   }
 
   beginUpload(): Promise<BlobUpload> {

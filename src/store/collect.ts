@@ -2,14 +2,12 @@
 import { readdir, realpath, stat, unlink } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import type { ModelName } from '../../protocols/model-name.ts'
-import { blobPath, type Layout, manifestPath } from './layout.ts'
+import { blobNamePattern, blobPath, type Layout, manifestPath } from './layout.ts'
 import { readManifest } from './manifest.ts'
 import { fileError, systemCode } from './store-error.ts'
 
 /** A blob that nobody names yet may be waiting for the request that makes a model of it: Ollama's own patience. */
 const graceMs = 60 * 60 * 1000
-
-const blobName = /^sha256-[0-9a-f]{64}$/
 
 /**
  * Whether the folder is this node's alone, so that what nobody names in it is waste: one inside its data folder is. A
@@ -26,7 +24,7 @@ export async function collectUnnamed(layout: Layout, nowMs: number): Promise<num
   if (needed === undefined) return 0
   let removed = 0
   for (const name of await readdir(layout.blobs)) {
-    if (!blobName.test(name) || needed.has(name.replace('-', ':'))) continue
+    if (!blobNamePattern.test(name) || needed.has(name.replace('-', ':'))) continue
     const path = join(layout.blobs, name)
     const status = await stat(path).catch(() => undefined)
     if (status === undefined || nowMs - status.mtimeMs < graceMs) continue

@@ -11,6 +11,9 @@ export interface Layout {
   readonly blobs: string
 }
 
+/** What the file of a blob is called. */
+export const blobNamePattern = /^sha256-[0-9a-f]{64}$/
+
 const digestPattern = /^sha256:[0-9a-f]{64}$/
 
 export function layoutAt(folder: string): Layout {

@@ -174,6 +174,7 @@ const refusingOperations: OperationsServices = {
   status: notScripted,
   peers: notScripted,
   models: notScripted,
+  disk: notScripted,
   inspect: notScripted,
   facts: notScripted,
   follow: notScripted,

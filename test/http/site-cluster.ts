@@ -52,7 +52,14 @@ export class SiteCluster {
   operations(node: NodeId, catalog: Partial<ModelCatalog> = {}): OperationsServices {
     const { runtime } = this.site(node)
     const cluster = this.at(node)
-    return clusterOperations({ cluster, runtime, catalog: catalog as ModelCatalog, token: 'secret', startedMs: 0 })
+    return clusterOperations({
+      cluster,
+      runtime,
+      catalog: catalog as ModelCatalog,
+      models: undefined,
+      token: 'secret',
+      startedMs: 0,
+    })
   }
 
   /** Lets the world run until the promise is settled. */

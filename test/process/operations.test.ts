@@ -48,6 +48,16 @@ it('peers and models are listed by any node, to people and as JSON', async () =>
   })
 })
 
+it('disk says what the models of a node take, and what removing one gives back', async () => {
+  const shown = await omx('disk', '--api', attic.url)
+  expect(shown.stdout).toMatch(
+    /^NAME +SIZE +ALONE\ntiny:latest +1\.7 MB +1\.7 MB\n\n.*models: 1\.7 MB in models, .* free\n$/,
+  )
+  const { models, named } = JSON.parse((await omx('disk', '--api', attic.url, '--json')).stdout)
+  expect(models).toEqual([{ name: 'tiny:latest', size: named, alone: named }])
+  expect((await omx('disk', '--api', cellar.url)).stdout).toMatch(/^\/.*models: 0 B in models/)
+})
+
 it('inspect draws the tree of this node, and of another one by its name', async () => {
   const here = await omx('inspect', '--api', cellar.url)
   expect(here.stdout).toMatch(new RegExp(`^cellar \\(${cellar.id}\\)\n└─ node`))

@@ -44,8 +44,9 @@ export class Downloads {
     for (let ending = this.#ending(blob); ending !== undefined; ending = this.#ending(blob)) {
       // Its file is closed before anybody else opens it.
       await ending.kept.catch(() => undefined)
-      signal.throwIfAborted()
     }
+    // What has aborted tells nobody so any more.
+    signal.throwIfAborted()
     const entry = this.#entries.get(blob.digest) ?? this.#begin(blob, registry)
     entry.wanted += 1
     const gone = Promise.withResolvers<never>()

@@ -8,7 +8,7 @@ import { type PushBehaviour, Pushes } from './pushes.ts'
 export const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
 /** Answers a request itself when it returns true. */
-type Trick = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean
+export type Trick = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean
 
 export class TestRegistry {
   readonly blobs = new Map<string, Buffer>()

@@ -34,18 +34,16 @@ export async function place(init: ExchangeInit & { readonly data?: string } = {}
   onTestFinished(() => exchange[Symbol.dispose]())
   const downloads = new Downloads(shelf, impatience)
   const board = new ProgressBoard()
+  const begin = (model: string) =>
+    new Pull({ exchange, signer, shelf, downloads, patience: impatience }, { model, insecure: true }, board)
   const run = async (model: string, { signal }: { readonly signal: AbortSignal } = new AbortController()) => {
-    const pull = new Pull(
-      { exchange, signer, shelf, downloads, patience: impatience },
-      { model, insecure: true },
-      board,
-    )
+    const pull = begin(model)
     await pull.resolve(signal)
     await pull.move(signal)
     await pull.verify(signal)
     await pull.write()
   }
-  return { data, folder, catalog, board, run, blobs: () => readdir(join(folder, 'blobs')) }
+  return { data, folder, catalog, board, begin, run, blobs: () => readdir(join(folder, 'blobs')) }
 }
 
 export const blobIn = (folder: string, digest: string) => readFile(join(folder, 'blobs', digest.replace(':', '-')))

@@ -1,9 +1,11 @@
 /** A models folder of its own, and pulls into it. */
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { ProgressBoard } from '../../actors/progress-board.ts'
+import type { Signer } from '../../src/registry/challenge.ts'
 import { Downloads } from '../../src/registry/downloads.ts'
 import { Exchange, type ExchangeInit } from '../../src/registry/exchange.ts'
 import { Pull } from '../../src/registry/pull.ts'
@@ -16,7 +18,16 @@ export const tinyPath = new URL('../../models/omx-tiny.gguf', import.meta.url)
 /** Three tries within a few milliseconds. */
 const impatience: Patience = { tries: 3, pauseMs: 1 }
 
-const signer = { publicKey: new Uint8Array(32), sign: () => new Uint8Array(64) }
+/** A key of its own, made by other code than what is tested. */
+export function newSigner(): Signer & { readonly line: string } {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x as string, 'base64url')
+  const head = Buffer.from('0000000b7373682d6564323535313900000020', 'hex')
+  const line = `ssh-ed25519 ${Buffer.concat([head, raw]).toString('base64')}`
+  return { publicKey: raw, sign: (bytes) => sign(null, bytes, privateKey), line }
+}
+
+const signer = newSigner()
 
 export async function temporaryData(): Promise<string> {
   const data = await mkdtemp(join(tmpdir(), 'omx-registry-'))
@@ -43,7 +54,7 @@ export async function place(init: ExchangeInit & { readonly data?: string } = {}
     await pull.verify(signal)
     await pull.write()
   }
-  return { data, folder, catalog, board, begin, run, blobs: () => readdir(join(folder, 'blobs')) }
+  return { data, folder, catalog, board, signer, begin, run, blobs: () => readdir(join(folder, 'blobs')) }
 }
 
 export const blobIn = (folder: string, digest: string) => readFile(join(folder, 'blobs', digest.replace(':', '-')))

@@ -38,9 +38,10 @@ export interface Asked {
 }
 
 export interface Answered {
+  readonly url: URL
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  /** To be read to its end or destroyed. */
+  /** To be read to its end, by `chunks` or `read`, or destroyed. */
   readonly body: IncomingMessage
   /** Whether it came from this machine or its network. */
   readonly isPrivate: boolean
@@ -83,19 +84,14 @@ export class Exchange implements Disposable {
     return new Promise((resolve, reject) => {
       const send = url.protocol === 'https:' ? secureRequest : plainRequest
       const request = send(url, { method, headers, agent, signal, timeout: this.#maxSilenceMs })
-      let answered: IncomingMessage | undefined
       request.on('error', (error) => reject(asRegistryError(url, error, signal)))
+      request.once('timeout', () => request.destroy(this.#silence(url)))
       request.once('response', (answer) => {
-        answered = answer
+        request.setTimeout(0) // From here on `chunks` looks.
         // A connection that is reset already has no address any more, and is taken for a public one.
         const { remoteAddress } = request.socket ?? {}
         const isPrivate = remoteAddress !== undefined && this.#isPrivate(remoteAddress)
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer, isPrivate })
-      })
-      request.once('timeout', () => {
-        const silence = new RegistryError('stalled', `${url.host} sent nothing for ${this.#maxSilenceMs / 1000} s`)
-        answered?.destroy(silence)
-        request.destroy(silence)
+        resolve({ url, status: answer.statusCode ?? 0, headers: answer.headers, body: answer, isPrivate })
       })
       if (body === undefined || body instanceof Uint8Array) return void request.end(body)
       body.once('error', (error) => request.destroy(error))
@@ -103,14 +99,39 @@ export class Exchange implements Disposable {
     })
   }
 
+  /**
+   * The bytes of a body as they come; leaving the loop ends it. It is silent only while somebody waits for it, and not
+   * while they are busy with what has come. Throws what the stream does, or a RegistryError `stalled`.
+   */
+  async *chunks({ body, url }: Answered): AsyncGenerator<Buffer, void, void> {
+    let isWaiting = true
+    const timer = setTimeout(() => {
+      if (isWaiting) body.destroy(this.#silence(url))
+    }, this.#maxSilenceMs)
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        isWaiting = false
+        yield chunk
+        isWaiting = true
+        timer.refresh()
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #silence(url: URL): RegistryError {
+    return new RegistryError('stalled', `${url.host} sent nothing for ${this.#maxSilenceMs / 1000} s`)
+  }
+
   /** A small body to its end, or to the first chunk beyond `maxBytes`. Throws what the stream does, or a RegistryError. */
-  async read({ body }: Answered, maxBytes: number): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+  async read(answer: Answered, maxBytes: number): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
     const late = new RegistryError('stalled', `an answer did not come to its end within ${this.#maxWholeMs / 1000} s`)
-    const limit = setTimeout(() => body.destroy(late), this.#maxWholeMs)
+    const limit = setTimeout(() => answer.body.destroy(late), this.#maxWholeMs)
     const chunks: Buffer[] = []
     let bytes = 0
     try {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
+      for await (const chunk of this.chunks(answer)) {
         chunks.push(chunk)
         bytes += chunk.length
         if (bytes > maxBytes) break

@@ -1,5 +1,5 @@
 /** A models folder of its own, and pulls into it. */
-import { generateKeyPairSync, sign } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,9 @@ import type { Signer } from '../../src/registry/challenge.ts'
 import { Downloads } from '../../src/registry/downloads.ts'
 import { Exchange, type ExchangeInit } from '../../src/registry/exchange.ts'
 import { Pull } from '../../src/registry/pull.ts'
+import { Rate } from '../../src/registry/rate.ts'
 import type { Patience } from '../../src/registry/retries.ts'
+import { realWorld } from '../../src/runtime/world.ts'
 import { openCatalog } from '../../src/store/catalog.ts'
 import { Shelf } from '../../src/store/shelf.ts'
 
@@ -36,14 +38,15 @@ export async function temporaryData(): Promise<string> {
 }
 
 /** `data`: the folder that an earlier process used; default: a new one. */
-export async function place(init: ExchangeInit & { readonly data?: string } = {}) {
+export async function place(init: ExchangeInit & { readonly data?: string; readonly bytesPerSecond?: number } = {}) {
   const data = init.data ?? (await temporaryData())
   const folder = join(data, 'models')
   const catalog = await openCatalog(folder, { data })
   const shelf = await Shelf.open(catalog, 'node')
   const exchange = new Exchange(init)
   onTestFinished(() => exchange[Symbol.dispose]())
-  const downloads = new Downloads(shelf, impatience)
+  const rate = new Rate({ bytesPerSecond: init.bytesPerSecond ?? 0, clock: realWorld })
+  const downloads = new Downloads(shelf, rate, impatience)
   const board = new ProgressBoard()
   const begin = (model: string) =>
     new Pull({ exchange, signer, shelf, downloads, patience: impatience }, { model, insecure: true }, board)
@@ -58,3 +61,9 @@ export async function place(init: ExchangeInit & { readonly data?: string } = {}
 }
 
 export const blobIn = (folder: string, digest: string) => readFile(join(folder, 'blobs', digest.replace(':', '-')))
+
+/** A model of so many bytes: a sound one, and behind it what no computation reads. */
+export async function modelOf(bytes: number): Promise<Buffer> {
+  const tiny = await readFile(tinyPath)
+  return Buffer.concat([tiny, randomBytes(bytes - tiny.length)])
+}

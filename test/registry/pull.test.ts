@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { blobIn, place, tinyPath } from './place.ts'
+import { blobIn, modelOf, place, tinyPath } from './place.ts'
 import { digestOf, sendRange, TestRegistry } from './server.ts'
 
 it('brings a model from a registry that redirects, and lists it with its progress told', async () => {
@@ -128,7 +128,7 @@ it('restarts a part that stalls, and takes the whole blob from a registry withou
 /** A registry that sends so much of each part of a model of `bytes`, and then waits until it may go on. */
 async function halting(bytes: number, sentBytes: number) {
   const server = await TestRegistry.start()
-  const model = randomBytes(bytes)
+  const model = await modelOf(bytes)
   const [digest = ''] = server.add('a', model)
   server.manifests.set(
     '/v2/library/b/manifests/latest',
@@ -184,13 +184,13 @@ it('ends a download with the last who waits for it, and what came stays for the 
 })
 
 it('begins no blob for somebody who has gone already', async () => {
-  const { server, digest, url } = await halting(mebibyte, mebibyte)
+  const { server, digest, url } = await halting(2 * mebibyte, mebibyte)
   const { begin } = await place()
   const leaving = new AbortController()
   const pull = begin(url('a'))
   await pull.resolve(leaving.signal)
   leaving.abort(new Error('gone'))
-  await expect(pull.download(leaving.signal)).rejects.toThrow('gone')
+  await expect(pull.move(leaving.signal)).rejects.toThrow('gone')
   await begin(url('a')).resolve(new AbortController().signal) // Whatever was begun has been asked for by now.
   expect(server.bytesAsked(digest)).toBe(0)
 })

@@ -7,7 +7,7 @@ import { newSigner } from './place.ts'
 describe('the signature of a sign-in', () => {
   it('is of the method, the whole URL and the hash of an empty body, and nothing else', async () => {
     const signer = newSigner()
-    const url = new URL('https://registry.example/v2/token?service=s&scope=a%20b&ts=1&nonce=n')
+    const url = new URL('https://models.example/v2/token?service=s&scope=a%20b&ts=1&nonce=n')
     const [key = '', signature = ''] = (await authorizationOf(url, signer)).split(':')
     expect(`ssh-ed25519 ${key}`).toBe(signer.line)
     const x = Buffer.from(signer.publicKey).toString('base64url')
@@ -67,19 +67,19 @@ describe('a challenge', () => {
   })
 
   it('is followed to the host that made it alone', () => {
-    const registry = new URL('https://registry.example')
+    const origin = new URL('https://models.example')
     const at = (realm: string) =>
-      tokenUrl({ realm, service: 's', scopes: ['a', 'b c'] }, registry, 1_700_000_000_999, 'n')
-    expect(at('https://registry.example/v2/token').href).toBe(
-      'https://registry.example/v2/token?service=s&scope=a&scope=b+c&ts=1700000000&nonce=n',
+      tokenUrl({ realm, service: 's', scopes: ['a', 'b c'] }, origin, 1_700_000_000_999, 'n')
+    expect(at('https://models.example/v2/token').href).toBe(
+      'https://models.example/v2/token?service=s&scope=a&scope=b+c&ts=1700000000&nonce=n',
     )
     for (const realm of [
-      'http://registry.example/token',
-      'https://registry.example:8443/token',
-      'https://registry.example.evil.example/token',
-      'https://registry.example@evil.example/token',
-      'https://evil.example/registry.example',
-      '//registry.example/token',
+      'http://models.example/token',
+      'https://models.example:8443/token',
+      'https://models.example.evil.example/token',
+      'https://models.example@evil.example/token',
+      'https://evil.example/models.example',
+      '//models.example/token',
       '/token',
       '',
     ]) {

@@ -10,6 +10,7 @@ import { crashGap } from './sections/crash-gap.ts'
 import { entryOverhead } from './sections/entry-overhead.ts'
 import { llamaDriver } from './sections/llama-driver.ts'
 import { memory } from './sections/memory.ts'
+import { pull } from './sections/pull.ts'
 import { relay } from './sections/relay.ts'
 import { remote } from './sections/remote.ts'
 import { runtime } from './sections/runtime.ts'
@@ -19,7 +20,7 @@ import { BenchContext } from './support/context.ts'
 import { loadAverage, machineRows } from './support/machine.ts'
 import { type Measured, reportOf, sectionText, verdictTable } from './support/report.ts'
 
-const sections = [entryOverhead, relay, llamaDriver, start, crashGap, runtime, remote, memory, simulator]
+const sections = [entryOverhead, relay, llamaDriver, start, crashGap, runtime, remote, pull, memory, simulator]
 const results = new URL('RESULTS.md', import.meta.url)
 
 /** Fewer say nothing about the spread. */

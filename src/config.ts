@@ -30,7 +30,7 @@ export interface Setting {
   /** As text, read like any other value; `<data>` and `<host>` are filled in. Absent: no default. */
   readonly fallback?: string
   /** Of the value in `Config`; '' where there is none. */
-  readonly unit: 'ms' | 'tokens' | 'tokens/s' | ''
+  readonly unit: 'ms' | 'tokens' | 'tokens/s' | 'bytes/s' | ''
   /** What the flag takes, as help prints it; absent for flags without a value. */
   readonly argument?: string
   readonly description: string
@@ -214,6 +214,14 @@ export const settings = {
     argument: 'COUNT',
     description: 'requests that may wait for one model before the next is refused',
     foreign: { variable: 'OLLAMA_MAX_QUEUE' },
+  },
+  pullMaxBytesPerSecond: {
+    name: 'pull-max-bytes-per-second',
+    kind: kind.wholeNumber(0, 1_000_000_000_000),
+    fallback: '0',
+    unit: 'bytes/s',
+    argument: 'COUNT',
+    description: 'how fast all pulls together may take bytes from registries; 0 is as fast as they come',
   },
   simTokensPerSecond: {
     name: 'sim-tokens-per-second',

@@ -99,7 +99,7 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
     runtime,
     responses,
     startedMs,
-    stepsOf: await transfersOf({ ...open, privateKey, source: apiServices.registry }),
+    stepsOf: await transfersOf({ ...open, config, privateKey, source: apiServices.registry }),
     driver: driverOf(config),
     capacity: { cpus: availableParallelism(), memoryBytes: totalmem() },
     host: {

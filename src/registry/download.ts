@@ -1,7 +1,8 @@
 /** Brings one blob from a registry into a partial file: in parts that run side by side, each continued where it broke. */
 import { RegistryError } from './errors.ts'
-import { asRegistryError } from './exchange.ts'
-import type { Reached, Registry } from './registry.ts'
+import { type Answered, asRegistryError } from './exchange.ts'
+import type { Rate } from './rate.ts'
+import type { Registry } from './registry.ts'
 import { type Patience, partPatience, retrying } from './retries.ts'
 import type { Blob, Partial } from './shelf.ts'
 
@@ -15,6 +16,7 @@ export interface DownloadInit {
   readonly registry: Registry
   readonly blob: Blob
   readonly partial: Partial
+  readonly rate: Rate
   readonly signal: AbortSignal
   /** Hears each number of bytes that has come; negative ones are asked for again. */
   readonly onBytes: (bytes: number) => void
@@ -85,6 +87,8 @@ class Download {
 
   async #fetch(part: Part, onRanges: (() => void) | undefined): Promise<void> {
     await retrying(this.#init.patience ?? partPatience, this.#signal, async (progressed) => {
+      // It may have broken after its last byte.
+      if (part.at === part.end) return
       const answer = await this.#ask(part)
       if (answer.status === 206) onRanges?.()
       const taking = this.#take(answer, part, progressed)
@@ -96,7 +100,7 @@ class Download {
     })
   }
 
-  async #ask(part: Part): Promise<Reached> {
+  async #ask(part: Part): Promise<Answered> {
     const headers = { range: `bytes=${part.at}-${part.end - 1}` }
     const ask = { method: 'GET', path: this.#path, headers, signal: this.#signal } as const
     const { registry, blob } = this.#init
@@ -123,15 +127,15 @@ class Download {
   }
 
   /** Writes what comes piece by piece; `part.at` is where it goes on. */
-  async #take(answer: Reached, part: Part, progressed: () => void): Promise<void> {
-    const { partial, onBytes } = this.#init
+  async #take(answer: Answered, part: Part, progressed: () => void): Promise<void> {
+    const { registry, partial, rate, onBytes } = this.#init
     const piece = Buffer.allocUnsafe(Math.min(partial.pieceBytes, part.end - part.at))
     let filled = 0
     try {
-      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      for await (const chunk of registry.chunks(answer)) {
         for (let from = 0; from < chunk.length; ) {
           const wanted = Math.min(piece.length, part.end - part.at) - filled
-          if (wanted === 0) throw unasked(answer, 'more bytes than it said')
+          if (wanted === 0) return // More than was asked for: leaving the loop ends it.
           const taken = chunk.copy(piece, filled, from, from + wanted)
           from += taken
           filled += taken
@@ -139,11 +143,12 @@ class Download {
           if (taken < wanted) continue
           if (!partial.isThere(part.at / partial.pieceBytes)) {
             await partial.write(part.at / partial.pieceBytes, piece.subarray(0, filled))
+            progressed()
           } else onBytes(-filled)
           part.at += filled
           filled = 0
-          progressed()
         }
+        await rate.take(chunk.length, this.#signal)
         this.#signal.throwIfAborted()
       }
       if (part.at < part.end) throw unasked(answer, `an end after ${part.at + filled} bytes`)
@@ -157,7 +162,8 @@ class Download {
 
 /** A connection that broke, and not our own disk. */
 function isOfStream(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
+  const { code } = error as NodeJS.ErrnoException
+  if (typeof code !== 'string') return false
   return code === 'ECONNRESET' || code === 'ABORT_ERR' || code.startsWith('ERR_STREAM') || code.startsWith('HPE_')
 }
 
@@ -165,7 +171,7 @@ function moved(cause: RegistryError): RegistryError {
   return new RegistryError('unreachable', `the place of the blob has ended: ${cause.message}`, { cause })
 }
 
-function unasked({ body, url }: Reached, what: string): RegistryError {
+function unasked({ body, url }: Answered, what: string): RegistryError {
   body.destroy()
   return new RegistryError('protocol', `${url.host} answers the request for a part of a blob with ${what}`)
 }

@@ -1,6 +1,7 @@
 /** The blobs that are on their way: each is fetched once, for everybody who wants it, and only while somebody does. */
 import { setMaxListeners } from 'node:events'
 import { download } from './download.ts'
+import type { Rate } from './rate.ts'
 import type { Registry } from './registry.ts'
 import type { Patience } from './retries.ts'
 import type { Blob, Shelf } from './shelf.ts'
@@ -31,11 +32,14 @@ export interface Claim {
 
 export class Downloads {
   readonly #shelf: Shelf
+  readonly #rate: Rate
   readonly #patience: Patience | undefined
   readonly #entries = new Map<string, Entry>()
 
-  constructor(shelf: Shelf, patience?: Patience) {
+  /** `rate`: of all of them together. */
+  constructor(shelf: Shelf, rate: Rate, patience?: Patience) {
     this.#shelf = shelf
+    this.#rate = rate
     this.#patience = patience
   }
 
@@ -44,8 +48,9 @@ export class Downloads {
     for (let ending = this.#ending(blob); ending !== undefined; ending = this.#ending(blob)) {
       // Its file is closed before anybody else opens it.
       await ending.kept.catch(() => undefined)
-      signal.throwIfAborted()
     }
+    // What has aborted tells nobody so any more.
+    signal.throwIfAborted()
     const entry = this.#entries.get(blob.digest) ?? this.#begin(blob, registry)
     entry.wanted += 1
     const gone = Promise.withResolvers<never>()
@@ -101,7 +106,7 @@ export class Downloads {
       entry.completedBytes += bytes
     }
     const patience = this.#patience === undefined ? {} : { patience: this.#patience }
-    await download({ registry, blob, partial, signal, onBytes, ...patience })
+    await download({ registry, blob, partial, rate: this.#rate, signal, onBytes, ...patience })
     onArrived()
     await partial.keep()
   }

@@ -16,9 +16,13 @@ const maxConnections = 24
 /** What a registry says about a failure is read up to here. */
 const maxWordsBytes = 4096
 
+/** What is read as a whole has come by then, however slowly: nobody sees it come, or can tell that it still does. */
+const maxWholeMs = 60_000
+
 export interface ExchangeInit {
   /** Default: above. */
   readonly maxSilenceMs?: number
+  readonly maxWholeMs?: number
   readonly lookup?: LookupFunction
   readonly isPrivate?: (address: string) => boolean
 }
@@ -34,9 +38,10 @@ export interface Asked {
 }
 
 export interface Answered {
+  readonly url: URL
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  /** To be read to its end or destroyed. */
+  /** To be read to its end, by `chunks` or `read`, or destroyed. */
   readonly body: IncomingMessage
   /** Whether it came from this machine or its network. */
   readonly isPrivate: boolean
@@ -45,12 +50,14 @@ export interface Answered {
 /** Keeps connections open between requests, in two pools: one never holds a connection to a private address. */
 export class Exchange implements Disposable {
   readonly #maxSilenceMs: number
+  readonly #maxWholeMs: number
   readonly #isPrivate: (address: string) => boolean
   readonly #agents: Readonly<Record<string, PlainAgent>>
 
   constructor(init: ExchangeInit = {}) {
     const lookup = init.lookup ?? (systemLookup as LookupFunction)
     this.#maxSilenceMs = init.maxSilenceMs ?? maxSilenceMs
+    this.#maxWholeMs = init.maxWholeMs ?? maxWholeMs
     this.#isPrivate = init.isPrivate ?? isPrivateAddress
     const options = { keepAlive: true, maxSockets: maxConnections, scheduling: 'lifo' as const }
     const open = { ...options, lookup }
@@ -77,20 +84,69 @@ export class Exchange implements Disposable {
     return new Promise((resolve, reject) => {
       const send = url.protocol === 'https:' ? secureRequest : plainRequest
       const request = send(url, { method, headers, agent, signal, timeout: this.#maxSilenceMs })
-      const silent = () => {
-        const words = `${url.host} sent nothing for ${this.#maxSilenceMs / 1000} s`
-        request.destroy(new RegistryError('stalled', words))
-      }
-      request.once('timeout', silent)
-      request.once('error', (error) => reject(asRegistryError(url, error, signal)))
+      request.on('error', (error) => reject(asRegistryError(url, error, signal)))
+      request.once('timeout', () => request.destroy(this.#silence(url)))
       request.once('response', (answer) => {
-        const isPrivate = this.#isPrivate(request.socket?.remoteAddress ?? '')
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer, isPrivate })
+        request.setTimeout(0) // From here on `chunks` looks.
+        // A connection that is reset already has no address any more, and is taken for a public one.
+        const { remoteAddress } = request.socket ?? {}
+        const isPrivate = remoteAddress !== undefined && this.#isPrivate(remoteAddress)
+        resolve({ url, status: answer.statusCode ?? 0, headers: answer.headers, body: answer, isPrivate })
       })
       if (body === undefined || body instanceof Uint8Array) return void request.end(body)
       body.once('error', (error) => request.destroy(error))
       body.pipe(request)
     })
+  }
+
+  /**
+   * The bytes of a body as they come; leaving the loop ends it. It is silent only while somebody waits for it, and not
+   * while they are busy with what has come. Throws what the stream does, or a RegistryError `stalled`.
+   */
+  async *chunks({ body, url }: Answered): AsyncGenerator<Buffer, void, void> {
+    let isWaiting = true
+    const timer = setTimeout(() => {
+      if (isWaiting) body.destroy(this.#silence(url))
+    }, this.#maxSilenceMs)
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        isWaiting = false
+        yield chunk
+        isWaiting = true
+        timer.refresh()
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #silence(url: URL): RegistryError {
+    return new RegistryError('stalled', `${url.host} sent nothing for ${this.#maxSilenceMs / 1000} s`)
+  }
+
+  /** A small body to its end, or to the first chunk beyond `maxBytes`. Throws what the stream does, or a RegistryError. */
+  async read(answer: Answered, maxBytes: number): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+    const late = new RegistryError('stalled', `an answer did not come to its end within ${this.#maxWholeMs / 1000} s`)
+    const limit = setTimeout(() => answer.body.destroy(late), this.#maxWholeMs)
+    const chunks: Buffer[] = []
+    let bytes = 0
+    try {
+      for await (const chunk of this.chunks(answer)) {
+        chunks.push(chunk)
+        bytes += chunk.length
+        if (bytes > maxBytes) break
+      }
+    } finally {
+      clearTimeout(limit)
+    }
+    return { bytes: Buffer.concat(chunks), isWhole: bytes <= maxBytes }
+  }
+
+  /** What an answer that is no success says, cut to a length that people read. */
+  async words(answer: Answered): Promise<string> {
+    const nothing = { bytes: Buffer.alloc(0) }
+    const { bytes } = await this.read(answer, maxWordsBytes).catch(() => nothing)
+    return bytes.subarray(0, maxWordsBytes).toString('utf8').trim()
   }
 }
 
@@ -119,20 +175,4 @@ export function asRegistryError(url: URL, error: unknown, signal: AbortSignal): 
   if (error instanceof RegistryError) return error
   const { message, code } = error as NodeJS.ErrnoException
   return new RegistryError('unreachable', `${url.host} cannot be reached: ${code ?? message}`, { cause: error })
-}
-
-/** What an answer that is no success says, cut to a length that people read. */
-export async function wordsOf({ body }: Answered): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      chunks.push(chunk)
-      bytes += chunk.length
-      if (bytes >= maxWordsBytes) break
-    }
-  } catch {
-    // What came is all there is to tell.
-  }
-  return Buffer.concat(chunks).subarray(0, maxWordsBytes).toString('utf8').trim()
 }

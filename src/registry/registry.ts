@@ -6,7 +6,7 @@ import { Check } from 'typebox/value'
 import { spokenOllamaVersion, version } from '../version.ts'
 import { authorizationOf, type Challenge, parseChallenge, type Signer, sshKeyLine, tokenUrl } from './challenge.ts'
 import { RegistryError } from './errors.ts'
-import { type Answered, type Asked, asRegistryError, type Exchange, wordsOf } from './exchange.ts'
+import { type Answered, type Asked, asRegistryError, type Exchange } from './exchange.ts'
 import type { RemoteName } from './remote-name.ts'
 import { firstPatience, type Patience, retrying } from './retries.ts'
 
@@ -42,11 +42,6 @@ interface Ask extends Pick<Asked, 'method' | 'signal'> {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** An answer, and which URL gave it in the end. */
-export interface Reached extends Answered {
-  readonly url: URL
-}
-
 export class Registry {
   readonly remote: RemoteName
   readonly #exchange: Exchange
@@ -71,7 +66,7 @@ export class Registry {
     const path = `/v2/${repository}/manifests/${tag}`
     return await retrying(this.#patience, signal, async () => {
       const answer = await this.ask({ method: 'GET', path, signal, headers: { accept: manifestType } })
-      return await readAll(answer, maxManifestBytes, 'manifest', signal)
+      return await this.#whole(answer, maxManifestBytes, 'manifest', signal)
     })
   }
 
@@ -79,10 +74,10 @@ export class Registry {
    * Asks the registry itself and follows where it sends us. Throws a RegistryError for every answer that is no success.
    * What `direct` names is asked instead, without a token: it was reached from here before.
    */
-  async ask(ask: Ask, direct?: URL): Promise<Reached> {
+  async ask(ask: Ask, direct?: URL): Promise<Answered> {
     const answer = await this.#follow(ask, direct ?? new URL(ask.path, this.#origin))
     if (answer.status >= 200 && answer.status < 300) return answer
-    throw await refusalOf(answer, this.#signer)
+    throw await this.#refusal(answer)
   }
 
   /** Names what has been pushed. Throws a RegistryError. */
@@ -91,18 +86,28 @@ export class Registry {
     const headers = { 'content-type': manifestType, 'content-length': String(bytes.length) }
     await retrying(this.#patience, signal, async () => {
       const answer = await this.ask({ method: 'PUT', path, signal, headers, body: bytes })
-      answer.body.resume()
+      this.discard(answer)
     })
   }
 
   /** As `ask`, but a redirect is the caller's to follow. */
-  async askOnce(ask: Ask, url = new URL(ask.path, this.#origin)): Promise<Reached> {
+  async askOnce(ask: Ask, url = new URL(ask.path, this.#origin)): Promise<Answered> {
     const answer = await this.#signedIn(ask, url)
     if (answer.status >= 200 && answer.status < 400) return answer
-    throw await refusalOf(answer, this.#signer)
+    throw await this.#refusal(answer)
   }
 
-  async #follow(ask: Ask, start: URL): Promise<Reached> {
+  /** Nobody wants to know more of an answer: a short one leaves its connection for the next request. */
+  discard(answer: Answered): void {
+    void this.#exchange.words(answer)
+  }
+
+  /** The bytes of an answer as they come. Throws what the stream does, or a RegistryError. */
+  chunks(answer: Answered): AsyncIterable<Buffer> {
+    return this.#exchange.chunks(answer)
+  }
+
+  async #follow(ask: Ask, start: URL): Promise<Answered> {
     let url = start
     for (let hop = 0; hop <= maxRedirects; hop++) {
       const answer = await this.#signedIn(ask, url)
@@ -127,16 +132,16 @@ export class Registry {
   }
 
   /** Signs in where the registry itself asks for it, once. */
-  async #signedIn(ask: Ask, url: URL): Promise<Reached> {
+  async #signedIn(ask: Ask, url: URL): Promise<Answered> {
     const answer = await this.#send(ask, url)
     const challenge = answer.status === 401 ? parseChallenge(answer.headers['www-authenticate']) : undefined
     if (challenge === undefined || url.origin !== this.#origin.origin) return answer
-    answer.body.resume()
+    this.discard(answer)
     this.#bearer = await this.#tokenFor(challenge, ask.signal)
     return await this.#send(ask, url)
   }
 
-  async #send({ method, signal, headers = {}, body }: Ask, url: URL): Promise<Reached> {
+  async #send({ method, signal, headers = {}, body }: Ask, url: URL): Promise<Answered> {
     const isRegistry = url.origin === this.#origin.origin
     const authorization = isRegistry && this.#bearer !== undefined ? { authorization: `Bearer ${this.#bearer}` } : {}
     // Compressed bytes would have another length and another digest.
@@ -150,7 +155,7 @@ export class Registry {
       ...(body === undefined ? {} : { body: typeof body === 'function' ? body() : body }),
     })
     if (isRegistry) this.#isPrivate ??= answer.isPrivate
-    return { ...answer, url }
+    return answer
   }
 
   async #tokenFor(challenge: Challenge, signal: AbortSignal): Promise<string> {
@@ -158,9 +163,39 @@ export class Registry {
     const headers = { authorization: await authorizationOf(url, this.#signer), 'user-agent': userAgent }
     const allowsPrivate = this.#isPrivate ?? true
     const answer = await this.#exchange.send({ method: 'GET', url, headers, signal, allowsPrivate })
-    if (answer.status !== 200) throw await refusalOf({ ...answer, url }, this.#signer)
-    return tokenIn(await readAll({ ...answer, url }, maxTokenBytes, 'token', signal))
+    if (answer.status !== 200) throw await this.#refusal(answer)
+    return tokenIn(await this.#whole(answer, maxTokenBytes, 'token', signal))
   }
+
+  async #whole(answer: Answered, maxBytes: number, what: string, signal: AbortSignal): Promise<Buffer> {
+    const { url } = answer
+    const { bytes, isWhole } = await this.#exchange.read(answer, maxBytes).catch((error: unknown) => {
+      throw asRegistryError(url, error, signal)
+    })
+    if (isWhole) return bytes
+    throw new RegistryError('refused', `the ${what} from ${url.host} has more than ${maxBytes} bytes`)
+  }
+
+  async #refusal(answer: Answered): Promise<RegistryError> {
+    const { status, url } = answer
+    const words = await this.#exchange.words(answer)
+    if (status === 404) return new RegistryError('not-found', 'file does not exist', { status })
+    if (status === 401 || status === 403) {
+      const advice = `if ${url.host} has accounts, add this node's key to yours: ${sshKeyLine(this.#signer)}`
+      return new RegistryError('unauthorized', `${status}: ${words || 'unauthorized'} (${advice})`, { status })
+    }
+    return new RegistryError('refused', `${status}: ${words || answer.body.statusMessage || url.host}`, {
+      status,
+      ...pauseIn(answer.headers['retry-after']),
+    })
+  }
+}
+
+/** `Retry-After` in seconds, or as a date. */
+function pauseIn(header: string | undefined): { readonly retryAfterMs?: number } {
+  const seconds = Number(header ?? Number.NaN)
+  const ms = Number.isNaN(seconds) ? Date.parse(header ?? '') - Date.now() : seconds * 1000
+  return ms > 0 ? { retryAfterMs: ms } : {}
 }
 
 function tokenIn(bytes: Buffer): string {
@@ -175,36 +210,4 @@ function parseJson(bytes: Buffer): unknown {
   } catch {
     return undefined
   }
-}
-
-/** A small body as a whole. */
-async function readAll({ body, url }: Reached, maxBytes: number, what: string, signal: AbortSignal): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      bytes += chunk.length
-      if (bytes > maxBytes)
-        throw new RegistryError('refused', `the ${what} from ${url.host} has more than ${maxBytes} bytes`)
-      chunks.push(chunk)
-    }
-  } catch (error) {
-    throw asRegistryError(url, error, signal)
-  }
-  return Buffer.concat(chunks)
-}
-
-async function refusalOf(answer: Reached, signer: Signer): Promise<RegistryError> {
-  const { status, url } = answer
-  const words = await wordsOf(answer)
-  if (status === 404) return new RegistryError('not-found', 'file does not exist', { status })
-  if (status === 401 || status === 403) {
-    const advice = `if ${url.host} has accounts, add this node's key to yours: ${sshKeyLine(signer)}`
-    return new RegistryError('unauthorized', `${status}: ${words || 'unauthorized'} (${advice})`, { status })
-  }
-  const retryAfterMs = Number(answer.headers['retry-after']) * 1000
-  return new RegistryError('refused', `${status}: ${words || answer.body.statusMessage || url.host}`, {
-    status,
-    ...(retryAfterMs > 0 ? { retryAfterMs } : {}),
-  })
 }

@@ -40,7 +40,8 @@ export async function retrying<T>(
       if (failures >= tries) throw exceeded(error as RegistryError)
       const { retryAfterMs = 0 } = error as RegistryError
       const waitMs = Math.min(maxPauseMs, Math.max(retryAfterMs, pauseMs * 2 ** (failures - 1)))
-      await sleep(waitMs * (0.75 + Math.random() / 2), undefined, { signal })
+      // Never earlier than the registry asks for, and many nodes not all at once.
+      await sleep(waitMs * (1 + Math.random() / 4), undefined, { signal })
     }
   }
 }

@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { ReadableBlob } from '../../actors/model-catalog.ts'
 import { RegistryError } from './errors.ts'
-import type { Reached, Registry } from './registry.ts'
+import type { Answered } from './exchange.ts'
+import type { Registry } from './registry.ts'
 import { type Patience, partPatience, retrying } from './retries.ts'
 import type { Blob } from './shelf.ts'
 
@@ -66,7 +67,7 @@ export class Upload {
     const { registry, blob, signal } = this.#init
     try {
       const answer = await registry.ask({ method: 'HEAD', path: this.#path + blob.digest, signal })
-      answer.body.resume()
+      registry.discard(answer)
       return true
     } catch (error) {
       if (error instanceof RegistryError && error.code === 'not-found') return false
@@ -79,7 +80,7 @@ export class Upload {
     const { registry, signal, blob } = this.#init
     if (this.#place !== undefined && this.#md5s.length === 0) {
       const answer = await registry.askOnce({ method: 'GET', path: '', signal }, this.#place).catch(() => undefined)
-      answer?.body.resume()
+      if (answer !== undefined) registry.discard(answer)
       const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(answer?.headers.range ?? '') ?? []
       if (answer?.status === 204 && last !== undefined) {
         this.#moveTo(Number(last) === 0 ? 0 : Math.min(Number(last) + 1, blob.sizeBytes))
@@ -90,7 +91,7 @@ export class Upload {
     this.#md5s = []
     this.#moveTo(0)
     const answer = await registry.askOnce({ method: 'POST', path: `${this.#path}uploads/`, signal, body: nothing })
-    answer.body.resume()
+    registry.discard(answer)
     this.#place = answer.status === 201 ? undefined : needed(answer)
   }
 
@@ -101,14 +102,14 @@ export class Upload {
     const headers = { ...this.#headers(start, end), 'content-range': `${start}-${end - 1}`, 'x-redirect-uploads': '1' }
     const body = () => this.#bytes(start, end)
     const answer = await registry.askOnce({ method: 'PATCH', path: '', signal, headers, body }, place)
-    answer.body.resume()
+    registry.discard(answer)
     if (answer.status === 307) await this.#store(answer, start, end)
     this.#moveTo(end)
     this.#place = placeOf(answer) ?? place
   }
 
   /** A part that the registry wants elsewhere. */
-  async #store({ headers, url }: Reached, start: number, end: number): Promise<void> {
+  async #store({ headers, url }: Answered, start: number, end: number): Promise<void> {
     const { registry, signal } = this.#init
     const place = registry.redirected(url, headers.location)
     const md5 = createHash('md5')
@@ -118,7 +119,7 @@ export class Upload {
       { method: 'PUT', path: '', signal, headers: this.#headers(start, end), body },
       place,
     )
-    answer.body.resume()
+    registry.discard(answer)
     this.#md5s.push(md5.digest())
   }
 
@@ -132,7 +133,7 @@ export class Upload {
     }
     const headers = { 'content-type': 'application/octet-stream', 'content-length': '0' }
     const answer = await registry.askOnce({ method: 'PUT', path: '', signal, headers, body: nothing }, url)
-    answer.body.resume()
+    registry.discard(answer)
   }
 
   #headers(start: number, end: number): Record<string, string> {
@@ -159,12 +160,12 @@ export class Upload {
 
 const nothing = new Uint8Array()
 
-function placeOf({ headers, url }: Reached): URL | undefined {
+function placeOf({ headers, url }: Answered): URL | undefined {
   const location = headers['docker-upload-location'] ?? headers.location
   return typeof location === 'string' && URL.canParse(location, url.href) ? new URL(location, url) : undefined
 }
 
-function needed(answer: Reached): URL {
+function needed(answer: Answered): URL {
   const place = placeOf(answer)
   if (place !== undefined) return place
   throw new RegistryError('protocol', `${answer.url.host} does not say where a blob is to be sent`)

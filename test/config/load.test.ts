@@ -43,6 +43,7 @@ describe('loadConfig', () => {
       keepAliveMs: 300_000,
       maxLoaded: 3,
       maxQueue: 512,
+      pullMaxBytesPerSecond: 0,
       simTokensPerSecond: 50,
     })
   })

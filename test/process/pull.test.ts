@@ -76,3 +76,14 @@ it('a node that is killed in the middle of a pull asks, started again, only for 
   const name = models[0]?.name ?? ''
   expect((await again.client.generate({ model: name, prompt: 'x', options: { num_predict: 3 } })).eval_count).toBe(3)
 })
+
+it('a node that may take only so many bytes a second takes its time', async () => {
+  const server = await TestRegistry.start()
+  const model = await readFile(tinyGguf)
+  server.add('tiny', model)
+  const node = await cluster.start('slow', { words: ['--pull-max-bytes-per-second', '1000000'] })
+  const startMs = performance.now()
+  await node.client.pull({ model: `${server.url}/library/tiny`, insecure: true })
+  // All but what a tenth of a second lets through at once.
+  expect(performance.now() - startMs).toBeGreaterThan((model.length / 1_000_000 - 0.1) * 1000)
+})

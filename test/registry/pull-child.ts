@@ -8,6 +8,8 @@ import { ProgressBoard } from '../../actors/progress-board.ts'
 import { Downloads } from '../../src/registry/downloads.ts'
 import { Exchange } from '../../src/registry/exchange.ts'
 import { Pull } from '../../src/registry/pull.ts'
+import { Rate } from '../../src/registry/rate.ts'
+import { realWorld } from '../../src/runtime/world.ts'
 import { openCatalog } from '../../src/store/catalog.ts'
 import { PartialBlob } from '../../src/store/partial-blob.ts'
 import { Shelf } from '../../src/store/shelf.ts'
@@ -64,7 +66,12 @@ StagedFile.prototype.seal = async function () {
 const catalog = await openCatalog(`${data}/models`, { data })
 const shelf = await Shelf.open(catalog, 'node')
 const signer = { publicKey: new Uint8Array(32), sign: () => new Uint8Array(64) }
-const init = { exchange: new Exchange(), signer, shelf, downloads: new Downloads(shelf) }
+const init = {
+  exchange: new Exchange(),
+  signer,
+  shelf,
+  downloads: new Downloads(shelf, new Rate({ bytesPerSecond: 0, clock: realWorld })),
+}
 const pull = new Pull(init, { model, insecure: true }, new ProgressBoard())
 const { signal } = new AbortController()
 await pull.resolve(signal)

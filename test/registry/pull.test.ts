@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
-import { blobIn, place, tinyPath } from './place.ts'
+import { eventually } from '../support/eventually.ts'
+import { blobIn, modelOf, place, tinyPath } from './place.ts'
 import { digestOf, sendRange, TestRegistry } from './server.ts'
 
 it('brings a model from a registry that redirects, and lists it with its progress told', async () => {
@@ -58,20 +59,16 @@ it('signs in where the registry asks for it, and shows the token to no other hos
   const server = await TestRegistry.start()
   const storage = await TestRegistry.start()
   const [digest = ''] = server.add('tiny', await readFile(tinyPath))
+  server.isClosed = true
   server.trick = (request, response, url) => {
-    if (url.pathname === '/token') response.end(JSON.stringify({ token: 'secret' }))
-    else if (request.headers.authorization !== 'Bearer secret') {
-      response
-        .writeHead(401, { 'www-authenticate': `Bearer realm="${server.url}/token",service="s",scope="a b"` })
-        .end()
-    } else if (url.pathname.includes('/blobs/')) {
-      response.writeHead(307, { location: `${storage.url}${url.pathname.replace('/v2', '/storage')}` }).end()
-    } else return false
+    if (!url.pathname.includes('/blobs/') || request.headers.authorization === undefined) return false
+    response.writeHead(307, { location: `${storage.url}/storage/${url.pathname.split('/').at(-1)}` }).end()
     return true
   }
   for (const [key, bytes] of server.blobs) storage.blobs.set(key, bytes)
-  const { run } = await place()
+  const { run, signer } = await place()
   await run(`${server.url}/library/tiny`)
+  expect(server.keys).toEqual([signer.line])
   expect(storage.asked.some(({ line }) => line.includes(digest))).toBe(true)
   expect(storage.asked.filter(({ token }) => token)).toEqual([])
 })
@@ -126,4 +123,74 @@ it('restarts a part that stalls, and takes the whole blob from a registry withou
   const { run, catalog } = await place({ maxSilenceMs: 200 })
   await run(`${server.url}/library/tiny`)
   expect(await catalog.list()).toHaveLength(1)
+})
+
+/** A registry that sends so much of each part of a model of `bytes`, and then waits until it may go on. */
+async function halting(bytes: number, sentBytes: number) {
+  const server = await TestRegistry.start()
+  const model = await modelOf(bytes)
+  const [digest = ''] = server.add('a', model)
+  server.manifests.set(
+    '/v2/library/b/manifests/latest',
+    server.manifests.get('/v2/library/a/manifests/latest') as Buffer,
+  )
+  const sent = Promise.withResolvers<void>()
+  const proceed = Promise.withResolvers<void>()
+  server.trick = (request, response, url) => {
+    const [, first = '', last = ''] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? []
+    if (url.pathname !== `/storage/${digest}` || first === '') return false
+    const [from, end] = [Number(first), Number(last) + 1]
+    response.writeHead(206, { 'content-length': end - from, 'content-range': `bytes ${first}-${last}/${bytes}` })
+    response.write(model.subarray(from, from + sentBytes), () => sent.resolve())
+    void proceed.promise.then(() => response.end(model.subarray(from + sentBytes, end)))
+    return true
+  }
+  const url = (name: string) => `${server.url}/library/${name}`
+  return { server, digest, url, sent: sent.promise, proceed: proceed.resolve }
+}
+
+const mebibyte = 1024 * 1024
+
+it('fetches a blob once for two names, also when one of the two goes away', async () => {
+  const { server, digest, url, sent, proceed } = await halting(3 * mebibyte, mebibyte)
+  const { run, board, folder } = await place()
+  const leaving = new AbortController()
+  const left = run(url('a'), leaving)
+  const right = run(url('b'))
+  await sent
+  await eventually('both wait for it', () => board.lines.filter((line) => line.digest === digest).length === 2)
+  leaving.abort(new Error('gone'))
+  await expect(left).rejects.toThrow('gone')
+  proceed()
+  await right
+  expect(digestOf(await blobIn(folder, digest))).toBe(digest)
+  expect(server.bytesAsked(digest)).toBe(3 * mebibyte)
+})
+
+it('ends a download with the last who waits for it, and what came stays for the next', async () => {
+  const { server, digest, url, sent, proceed } = await halting(3 * mebibyte, 1.5 * mebibyte)
+  const { run, board, blobs } = await place()
+  const leaving = new AbortController()
+  const both = [run(url('a'), leaving), run(url('b'), leaving)]
+  await sent
+  await eventually('what was sent has come', () => board.lines.some(({ completed }) => completed === 1.5 * mebibyte))
+  leaving.abort(new Error('gone'))
+  for (const each of both) await expect(each).rejects.toThrow('gone')
+  expect(await blobs()).not.toContain(digest.replace(':', '-'))
+  const asked = server.asked.length
+  proceed()
+  await run(url('b'))
+  expect(server.bytesAsked(digest, asked)).toBe(2 * mebibyte)
+})
+
+it('begins no blob for somebody who has gone already', async () => {
+  const { server, digest, url } = await halting(2 * mebibyte, mebibyte)
+  const { begin } = await place()
+  const leaving = new AbortController()
+  const pull = begin(url('a'))
+  await pull.resolve(leaving.signal)
+  leaving.abort(new Error('gone'))
+  await expect(pull.move(leaving.signal)).rejects.toThrow('gone')
+  await begin(url('a')).resolve(new AbortController().signal) // Whatever was begun has been asked for by now.
+  expect(server.bytesAsked(digest)).toBe(0)
 })

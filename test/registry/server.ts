@@ -1,5 +1,5 @@
 /** A registry that behaves like the real one, and misbehaves on demand: sign-in, 307 to another place, ranges. */
-import { createHash } from 'node:crypto'
+import { createHash, createPublicKey, randomUUID, verify } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
@@ -8,7 +8,7 @@ import { type PushBehaviour, Pushes } from './pushes.ts'
 export const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
 /** Answers a request itself when it returns true. */
-type Trick = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean
+export type Trick = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean
 
 export class TestRegistry {
   readonly blobs = new Map<string, Buffer>()
@@ -16,6 +16,11 @@ export class TestRegistry {
   /** `METHOD path`, with the range and whether there was a token. */
   readonly asked: { readonly line: string; readonly range: string | undefined; readonly token: boolean }[] = []
   trick: Trick = () => false
+  /** Whether it answers only who has signed in. */
+  isClosed = false
+  /** The public keys that have signed in, as lines of OpenSSH. */
+  readonly keys: string[] = []
+  readonly #tokens = new Set<string>()
   url = ''
 
   static async start(): Promise<TestRegistry> {
@@ -68,6 +73,11 @@ export class TestRegistry {
     const { range, authorization } = request.headers
     this.asked.push({ line: `${request.method} ${url.pathname}`, range, token: authorization !== undefined })
     if (this.trick(request, response, url)) return
+    if (url.pathname === '/token') return void this.#signIn(response, url, authorization)
+    if (this.isClosed && url.pathname.startsWith('/v2/') && !this.#tokens.has(authorization ?? '')) {
+      const challenge = `Bearer realm="${this.url}/token",service="test",scope="repository:library/x:pull other"`
+      return void response.writeHead(401, { 'www-authenticate': challenge }).end()
+    }
     const manifest = this.manifests.get(url.pathname)
     if (manifest !== undefined) return void response.end(manifest)
     const blob = this.blobs.get(url.pathname.split('/').at(-1) ?? '')
@@ -77,6 +87,35 @@ export class TestRegistry {
     }
     sendRange(response, blob, range)
   }
+
+  /** Believes a signature alone, as Ollama's: of the method, the whole URL, and the hex SHA-256 of nothing in base64. */
+  #signIn(response: ServerResponse, url: URL, authorization = ''): void {
+    const [blob = '', signature = ''] = authorization.split(':')
+    const nothing = Buffer.from(createHash('sha256').update('').digest('hex')).toString('base64')
+    const isSigned = verify(
+      null,
+      Buffer.from(`GET,${url.href},${nothing}`),
+      keyIn(Buffer.from(blob, 'base64')),
+      Buffer.from(signature, 'base64'),
+    )
+    const isFresh = Math.abs(Date.now() / 1000 - Number(url.searchParams.get('ts'))) < 60
+    const isAsked = url.searchParams.get('service') === 'test' && url.searchParams.getAll('scope').length === 2
+    if (!isSigned || !isFresh || !isAsked || !url.searchParams.has('nonce')) {
+      return void response.writeHead(401).end('not you')
+    }
+    this.keys.push(`ssh-ed25519 ${blob}`)
+    const token = randomUUID()
+    this.#tokens.add(`Bearer ${token}`)
+    response.end(JSON.stringify({ token }))
+  }
+}
+
+/** Of OpenSSH's form: the type and the 32 bytes, each with its length before it. */
+function keyIn(blob: Buffer) {
+  const head = Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32])])
+  if (blob.length !== head.length + 32 || !blob.subarray(0, head.length).equals(head)) throw new Error('no key')
+  const x = blob.subarray(head.length).toString('base64url')
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
 }
 
 export function sendRange(response: ServerResponse, blob: Buffer, range: string | undefined): void {

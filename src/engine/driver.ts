@@ -31,8 +31,14 @@ export interface Driver {
   /**
    * Brings a model into memory. Rejects with an EngineError: `insufficient-memory` (refused before trying, with the
    * numbers), `model-unusable` (corrupt, truncated, unsupported), `load-failed`. Aborting the signal stops the load.
+   * @param onProgress called whenever the load shows a sign of life: without one it is given up after a while
    */
-  load(model: ModelFile, settings: EngineSettings, signal: AbortSignal): Promise<LoadedEngine>
+  load(
+    model: ModelFile,
+    settings: EngineSettings,
+    signal: AbortSignal,
+    onProgress?: () => void,
+  ): Promise<LoadedEngine>
 }
 
 export interface LoadedEngine {

@@ -5,13 +5,17 @@ import type { WorkerLoad } from '../../protocols/infer.ts'
 import type { Ref } from '../../protocols/ref.ts'
 import { here } from '../runtime/here.ts'
 import { fromCallback } from '../runtime/logic.ts'
+import { realClock } from './clock.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from './driver.ts'
+import { type LoadPatience, loadInTime } from './load-in-time.ts'
 import { loadOptionsOf, settingsWith, suits } from './load-options.ts'
 
 export interface EnginesInit {
   readonly driver: Driver
   readonly settings: EngineSettings
   readonly find: (digest: string) => Promise<ModelFile | undefined>
+  /** Default: a load may stall for ever. */
+  readonly patience?: LoadPatience
 }
 
 /** A loaded engine and the actor that owns it. */
@@ -28,13 +32,13 @@ export interface HeldEngine {
 type Options = Readonly<Record<string, unknown>>
 
 export class Engines {
-  readonly #init: EnginesInit
+  readonly #init: Required<EnginesInit>
   readonly #held = new Map<string, HeldEngine>()
   /** Versions that another one's engine serves too; each is checked when it is used. */
   readonly #shared = new Map<string, { readonly owner: string; readonly held: HeldEngine }>()
 
   constructor(init: EnginesInit) {
-    this.#init = init
+    this.#init = { patience: { stallMs: Number.POSITIVE_INFINITY, clock: realClock }, ...init }
   }
 
   /** The engine that is ready for a model version, if it was loaded as a request with these options wants it. */
@@ -123,8 +127,10 @@ export class Engines {
       })
       return undefined
     }
+    const { driver, patience } = this.#init
     const settings = settingsWith(this.#init.settings, loadOptionsOf(model.parameters, options))
-    const engine = await this.#init.driver.load(model, settings, signal).catch((error: unknown) => error)
+    const load = (stop: AbortSignal, onProgress: () => void) => driver.load(model, settings, stop, onProgress)
+    const engine = await loadInTime(model.name, load, signal, patience).catch((error: unknown) => error)
     if (engine instanceof Error) {
       const code = engine instanceof EngineError ? engine.code : 'load-failed'
       tell({ type: 'process.unusable', failure: { code, message: engine.message } })

@@ -59,6 +59,27 @@ describe('the process of an engine', () => {
     },
   )
 
+  it('whose load hangs is given up in Ollama’s words, once it has shown no progress for so long', async () => {
+    const hanging = new Stable({ loadMs: 3_600_000 }, async () => file, 60_000)
+    await hanging.start()
+    await hanging.world.run(59_000)
+    expect(hanging.heard('engine.unusable')).toEqual([])
+    await hanging.world.run(2_000)
+    expect(hanging.heard('engine.unusable')).toMatchObject([
+      {
+        failure: {
+          code: 'load-failed',
+          message: expect.stringMatching(/^timed out waiting for llama-server to start - m:latest showed no progress/),
+        },
+      },
+    ])
+    expect(hanging.state()).toBeUndefined()
+    const patient = new Stable({ loadMs: 3_600_000 })
+    await patient.start()
+    await patient.world.run(3_600_100)
+    expect(patient.heard('engine.ready')).toHaveLength(1)
+  })
+
   it('of a model that is gone, or cannot be looked up, says which', async () => {
     const gone = new Stable({}, async () => undefined)
     await gone.start('0123456789abcdef')

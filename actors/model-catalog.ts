@@ -11,6 +11,8 @@ export interface ModelFile {
   /** The GGUF blob. */
   readonly path: string
   readonly sizeBytes: number
+  /** It looks at images. */
+  readonly sees?: boolean
   /** The params layer: options by Ollama's names. */
   readonly parameters: Readonly<Record<string, unknown>>
   /** The system layer. */

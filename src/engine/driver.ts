@@ -33,12 +33,7 @@ export interface Driver {
    * numbers), `model-unusable` (corrupt, truncated, unsupported), `load-failed`. Aborting the signal stops the load.
    * @param onProgress called whenever the load shows a sign of life: without one it is given up after a while
    */
-  load(
-    model: ModelFile,
-    settings: EngineSettings,
-    signal: AbortSignal,
-    onProgress?: () => void,
-  ): Promise<LoadedEngine>
+  load(model: ModelFile, settings: EngineSettings, signal: AbortSignal, onProgress?: () => void): Promise<LoadedEngine>
 }
 
 export interface LoadedEngine {

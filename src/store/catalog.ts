@@ -130,7 +130,7 @@ class FolderCatalog implements ModelsFolder {
     return await this.#fileOf(model)
   }
 
-  async #fileOf({ digest, name, manifest, config, path }: StoredModel): Promise<ModelFile> {
+  async #fileOf({ digest, name, manifest, config, path, capabilities }: StoredModel): Promise<ModelFile> {
     if (layersOf(manifest, 'adapter').length > 0) throw hasAdapter(displayName(name))
     const pathOf = (layerDigest: string) => blobPath(this.layout, layerDigest)
     const [[system], [template], messages, parameters] = await Promise.all([
@@ -148,6 +148,7 @@ class FolderCatalog implements ModelsFolder {
       sizeBytes: layersOf(manifest, 'model')[0]?.size ?? 0,
       parameters,
       families: [...new Set(families)],
+      ...(capabilities.includes('vision') ? { sees: true } : {}),
       ...(system === undefined ? {} : { system }),
       ...(template === undefined ? {} : { template }),
       ...(messages.length === 0 ? {} : { messages }),

@@ -120,8 +120,9 @@ export class PromptedEngine implements LoadedEngine {
     const reading = this.#reading(work, rendered)
     const resume = request.resume?.tokens ?? []
     const tags = reading === undefined ? undefined : tagsRead(reading)
+    const shifts = this.#model.families?.includes(unshiftable) !== true
     const complete = (tokens: readonly number[], formatFrom: number | undefined, again: boolean): InferStream =>
-      this.#completer.complete(completionOf(asked, rendered, { tokens, formatFrom, again, tags }))
+      this.#completer.complete(completionOf(asked, rendered, { tokens, formatFrom, again, tags, shifts }))
     if (reading === undefined) return complete(resume, work.format === undefined ? undefined : 0, false)
     const parser = createAnswerParser(reading)
     const read = (formatFrom: number) =>
@@ -156,6 +157,9 @@ export class PromptedEngine implements LoadedEngine {
   }
 }
 
+/** The family of models whose context Ollama does not shift unless it is told to. */
+const unshiftable = 'deepseek2'
+
 /** A model that can think does so unless it is told not to. */
 const isThinking = (think: Think | undefined): boolean => think !== false
 
@@ -165,14 +169,16 @@ interface Part {
   readonly again: boolean
   /** What the parser of the answer must see. */
   readonly tags: readonly string[] | undefined
+  /** Whether the context shifts where nobody says. */
+  readonly shifts: boolean
 }
 
 function completionOf(
   { request, work, sampling }: Asked,
   { prompt, images }: Rendered,
-  { tokens, formatFrom, again, tags }: Part,
+  { tokens, formatFrom, again, tags, shifts }: Part,
 ): CompletionRequest {
-  const { model, shift = true, logprobs } = request
+  const { model, shift = shifts, truncate = true, logprobs } = request
   return {
     model,
     prompt,
@@ -181,6 +187,7 @@ function completionOf(
     resume: tokens,
     grammarFrom: formatFrom ?? 0,
     shift,
+    truncate,
     images,
     again,
     ...(tags === undefined ? {} : { tags }),

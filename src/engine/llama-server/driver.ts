@@ -70,7 +70,7 @@ export class LlamaServerDriver implements Driver {
       settings,
       contextLength: contextTokens,
       sizeBytes: estimate.totalBytes,
-      vocabulary: await vocabularyOf(server.api),
+      ...(await vocabularyOf(server.api)),
     })
     return new PromptedEngine({ completer, model })
   }
@@ -135,15 +135,22 @@ export class LlamaServerDriver implements Driver {
   }
 }
 
-async function vocabularyOf(api: RemoteClient): Promise<Vocabulary> {
+async function vocabularyOf(
+  api: RemoteClient,
+): Promise<{ readonly vocabulary: Vocabulary; readonly begin: readonly number[] }> {
   const props = await api.ask('GET', '/props').catch(() => ({}))
   const nothing = await api.ask('POST', '/tokenize', { content: '', add_special: true }).catch(() => ({}))
   const { chat_template, bos_token = '', eos_token = '' } = propsCheck.Check(props) ? props : {}
+  // What may stand at its end as well is not ours to add.
+  const begin = tokensCheck.Check(nothing) ? nothing.tokens.slice(0, 1) : []
   return {
-    chatTemplate: chat_template || undefined,
-    bosToken: bos_token,
-    eosToken: eos_token,
-    addsBos: tokensCheck.Check(nothing) && nothing.tokens.length > 0,
+    vocabulary: {
+      chatTemplate: chat_template || undefined,
+      bosToken: bos_token,
+      eosToken: eos_token,
+      addsBos: begin.length > 0,
+    },
+    begin,
   }
 }
 

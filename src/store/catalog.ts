@@ -10,6 +10,7 @@ import type {
   NewModel,
   Quantize,
   ReadableBlob,
+  ShownInstead,
 } from '../../actors/model-catalog.ts'
 import { displayName, fullName, type ModelName, parseModelName, sameName } from '../../protocols/model-name.ts'
 import type { HeldModel } from '../../protocols/report.ts'
@@ -157,12 +158,16 @@ class FolderCatalog implements ModelsFolder {
     }
   }
 
-  async show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined> {
+  async show(
+    name: string,
+    verbose: boolean,
+    instead: ShownInstead = {},
+  ): Promise<Record<string, unknown> | undefined> {
     const wanted = parseModelName(name)
     if (wanted === undefined) return undefined
     const model = pick(await this.#walk(), wanted)
     if (model === undefined) return undefined
-    return showModel(model, (digest) => blobPath(this.layout, digest), verbose)
+    return showModel(model, (digest) => blobPath(this.layout, digest), { verbose, ...instead })
   }
 
   async importGguf(

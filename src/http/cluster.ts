@@ -118,11 +118,7 @@ export class Cluster {
   }
 
   /** The first holder that answers, this node first. */
-  async show(
-    name: string,
-    verbose: boolean,
-    instead: ShownInstead = {},
-  ): Promise<Record<string, unknown> | undefined> {
+  async show(name: string, verbose: boolean, instead: ShownInstead = {}): Promise<Record<string, unknown> | undefined> {
     const resolved = resolveModel(await this.view(), name)
     if (resolved === undefined) return undefined
     let failure: unknown

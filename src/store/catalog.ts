@@ -158,11 +158,7 @@ class FolderCatalog implements ModelsFolder {
     }
   }
 
-  async show(
-    name: string,
-    verbose: boolean,
-    instead: ShownInstead = {},
-  ): Promise<Record<string, unknown> | undefined> {
+  async show(name: string, verbose: boolean, instead: ShownInstead = {}): Promise<Record<string, unknown> | undefined> {
     const wanted = parseModelName(name)
     if (wanted === undefined) return undefined
     const model = pick(await this.#walk(), wanted)

@@ -18,7 +18,8 @@ export function showLogic(catalog: ModelCatalog, onError: (error: unknown, model
     const instead = { ...(shownSystem === undefined ? {} : { system: shownSystem }), ...(options && { options }) }
     const key = JSON.stringify([name, verbose, instead])
     const remembered = offset > 0 && last?.key === key ? last.text : undefined
-    const text = remembered ?? (await textOf(name, verbose, instead).catch((error: unknown) => void onError(error, name)))
+    const text =
+      remembered ?? (await textOf(name, verbose, instead).catch((error: unknown) => void onError(error, name)))
     const piece = text === undefined ? null : pieceOf(text, offset)
     const isLast = text === undefined || piece === null || offset + piece.length >= text.length
     last = isLast ? undefined : { key, text }

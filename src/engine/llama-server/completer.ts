@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Failure } from '../../../protocols/exit.ts'
 import type { FailureCode, InferStream, WorkerLoad } from '../../../protocols/infer.ts'
-import { fitPrompt, keptTokens, PromptTooLongError } from '../../prompt/truncation.ts'
+import { fitPrompt, keptTokens, PromptTooLongError, withoutBos } from '../../prompt/truncation.ts'
 import { Calls, PromisedWork } from '../calls.ts'
 import { realClock } from '../clock.ts'
 import type { Completer, CompletionRequest, EmbeddingRequest, Vocabulary } from '../completer.ts'
@@ -113,7 +113,9 @@ export class ServerCompleter implements Completer {
     const { prompt, addedTokens } = await this.#promptTokens(request)
     if (work.signal.aborted) return
     const frames = new CompletionFrames(request, prompt, addedTokens)
-    const body = completionBody(request, prompt, this.contextLength)
+    const { bosToken, addsBos } = this.vocabulary
+    const text = withoutBos(request.prompt, bosToken, addsBos)
+    const body = completionBody({ ...request, prompt: text }, prompt, this.contextLength)
     for await (const event of this.#init.api.events('/completion', body, work.signal)) {
       for (const frame of frames.framesOf(event)) {
         await work.give(frame)

@@ -30,11 +30,7 @@ export class OllamaCatalog implements ModelCatalog, ModelMaker {
     return { digest, name: held.name, path: '', sizeBytes: held.sizeBytes, parameters: {} }
   }
 
-  async show(
-    name: string,
-    verbose: boolean,
-    instead: ShownInstead = {},
-  ): Promise<Record<string, unknown> | undefined> {
+  async show(name: string, verbose: boolean, instead: ShownInstead = {}): Promise<Record<string, unknown> | undefined> {
     const answer = await this.#found(this.#client.ask('POST', '/api/show', { model: name, verbose, ...instead }))
     return showCheck.Check(answer) ? answer : undefined
   }

@@ -1,4 +1,7 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { InferFrame } from '../../../protocols/infer.ts'
 import { estimateMemory } from '../../../src/engine/llama/memory.ts'
 import type { ChildWork, LoadMessage, TextWork, TickMessage } from '../../../src/engine/llama/messages.ts'
@@ -89,6 +92,38 @@ class Bench {
 }
 
 const story = 'Once upon a time'
+
+describe('a model whose file says that no mark begins its prompts', () => {
+  let folder: string
+  let unmarked: LoadedModel
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'omx-unmarked-'))
+    const bytes = await readFile(tiny.path)
+    const key = 'tokenizer.ggml.add_bos_token'
+    // After the key: its type in four bytes, then the value in one.
+    const at = bytes.indexOf(key) + key.length + 4
+    expect(bytes[at]).toBe(1)
+    bytes[at] = 0
+    const path = join(folder, 'unmarked.gguf')
+    await writeFile(path, bytes)
+    unmarked = await loadModel({ ...init, path, slots: 1 }, () => {})
+  })
+  afterAll(async () => {
+    await unmarked.model.dispose()
+    await rm(folder, { recursive: true })
+  })
+
+  it('has one only where the template writes it', async () => {
+    expect(unmarked.vocabulary.addsBos).toBe(false)
+    const [mark, ...rest] = unmarked.tokenize(`<s>${story}`, true)
+    expect(unmarked.tokenize(story, true)).toEqual(rest)
+    expect(unmarked.begun(rest)).toEqual(rest)
+    const bench = new Bench(unmarked)
+    const stream = bench.continue(`<s>${story}`, { num_predict: 1 })
+    await bench.finish(stream)
+    expect(bench.frames(stream).at(-1)).toMatchObject({ promptTokenIds: [mark, ...rest] })
+  })
+})
 
 describe('the lock-step scheduler', () => {
   let model: LoadedModel
@@ -286,6 +321,17 @@ describe('the lock-step scheduler', () => {
     expect(bare).toMatchObject({ promptTokens: context.length + 2, promptTokenIds: [...context, expect.any(Number)] })
     expect(marked).toMatchObject({ promptTokens: context.length + 2 })
     expect(bench.tokens(again[0] as number)).toEqual(bench.tokens(again[1] as number))
+  })
+
+  it('begins a prompt once, whether its template writes the mark or not', async () => {
+    const bench = new Bench(model)
+    const { bosToken, addsBos } = model.vocabulary
+    expect([bosToken, addsBos]).toEqual(['<s>', true])
+    const streams = [story, `${bosToken}${story}`].map((prompt) => bench.continue(prompt, { num_predict: 6 }))
+    await bench.finish(...streams)
+    const [bare, marked] = streams.map((stream) => bench.frames(stream).at(-1))
+    expect(marked).toMatchObject({ promptTokens: (bare as { promptTokens: number }).promptTokens })
+    expect(bench.tokens(streams[1] as number)).toEqual(bench.tokens(streams[0] as number))
   })
 
   it('samples with penalties, a seed and without one', async () => {

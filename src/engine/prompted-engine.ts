@@ -12,6 +12,7 @@ import {
   createAnswerParser,
   tagsRead,
 } from '../prompt/answer/answer-parser.ts'
+import { tellsThoughts } from '../prompt/answer/detect.ts'
 import type { ConversationWork } from '../prompt/conversation.ts'
 import { PromptError } from '../prompt/prompt-error.ts'
 import { createRenderer, type Rendered, type Renderer } from '../prompt/renderer.ts'
@@ -146,7 +147,7 @@ export class PromptedEngine implements LoadedEngine {
     const tools: readonly Tool[] = work.kind === 'chat' ? (work.tools ?? []) : []
     const { calls, thinking } = answer
     const thoughts = isThinking(work.think) ? thinking : undefined
-    const isWrapped = calls === 'harmony' || calls === 'cohere'
+    const isWrapped = tellsThoughts(calls) || calls === 'cohere'
     if (tools.length === 0 && thoughts === undefined && !isWrapped) return undefined
     return {
       tools,

@@ -1,7 +1,7 @@
 /** Prompts of one model: its templates are read once, requests are rendered with the one that Ollama would take. */
 import type { ChatMessage, Think } from '../../protocols/chat.ts'
 import type { AnswerParserInit } from './answer/answer-parser.ts'
-import { styleOfParser } from './answer/detect.ts'
+import { styleOfParser, tellsThoughts } from './answer/detect.ts'
 import type { ThinkingTags } from './answer/thinking.ts'
 import { type Choice, choose } from './choice.ts'
 import {
@@ -99,8 +99,7 @@ class ModelRenderer implements Renderer {
     const style = this.choice.parser === undefined ? undefined : styleOfParser(this.choice.parser)
     this.capabilities = {
       tools: template?.tools === true || style?.calls !== undefined,
-      // Harmony's messages say themselves which of them are thoughts.
-      thinking: template?.thinking === true || style?.thinking !== undefined || this.choice.parser === 'harmony',
+      thinking: template?.thinking === true || style?.thinking !== undefined || tellsThoughts(style?.calls),
       insert: go.value?.facts.insert ?? false,
     }
   }

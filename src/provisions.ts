@@ -12,7 +12,7 @@ import { modelsMachine } from '../actors/models.ts'
 import { networkMachine } from '../actors/network.ts'
 import { ollamaApiMachine } from '../actors/ollama-api.ts'
 import { peerMachine } from '../actors/peer.ts'
-import { leastConnections } from '../actors/placement.ts'
+import { leastConnections, maxWaitingFor } from '../actors/placement.ts'
 import { proberMachine } from '../actors/prober.ts'
 import { reporterMachine } from '../actors/reporter.ts'
 import { schedulerMachine } from '../actors/scheduler.ts'
@@ -44,8 +44,6 @@ import { openLocalFile } from './store/local-file.ts'
 import { showLogic } from './store/show-logic.ts'
 import { version } from './version.ts'
 
-/** Requests that wait inside a worker for each of its slots, so that none idles between two. */
-const waitingPerSlot = 2
 /** Tokens of a joining prompt that are evaluated between two ticks of the running requests. */
 const prefillTokens = 64
 /** A request without a deadline waits this long for its model: no client does. */
@@ -190,7 +188,7 @@ function enginesOf({ config, catalog, driver }: ProvisionsInit): Engines {
     settings: {
       threads: threads === 0 ? defaultThreads() : threads,
       slots,
-      maxWaiting: slots * waitingPerSlot,
+      maxWaiting: maxWaitingFor(slots),
       contextTokens,
       prefillTokens,
     },

@@ -13,6 +13,8 @@ export interface ModelFile {
   readonly sizeBytes: number
   /** It looks at images. */
   readonly sees?: boolean
+  /** Tokens that it was trained to read at once; absent: its file does not say. */
+  readonly trainedTokens?: number
   /** The params layer: options by Ollama's names. */
   readonly parameters: Readonly<Record<string, unknown>>
   /** The system layer. */

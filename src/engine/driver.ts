@@ -14,7 +14,7 @@ export interface EngineSettings {
   readonly slots: number
   /** Requests that may wait for a slot before `infer` refuses with `busy`. */
   readonly maxWaiting: number
-  /** Context of each slot in tokens; clamped to what the model was trained for. */
+  /** Context of each slot in tokens. */
   readonly contextTokens: number
   /** Tokens of a prompt that are evaluated between two ticks of the running requests. */
   readonly prefillTokens: number

@@ -164,6 +164,6 @@ export class Engines {
   #isAsWanted({ engine, model, settings, isLeaving }: HeldEngine, options: Options): boolean {
     if (isLeaving) return false
     const wanted = settingsFor(this.#init.settings, model, options)
-    return engine.reloadsItself === true || suits(settings, engine.contextLength, wanted)
+    return engine.reloadsItself === true || suits(settings, wanted)
   }
 }

@@ -13,7 +13,7 @@ interface LoadOptions {
 
 type Options = Readonly<Record<string, unknown>>
 /** A model as far as it says how it is to be loaded. */
-type Loadable = Pick<ModelFile, 'parameters' | 'sees'>
+type Loadable = Pick<ModelFile, 'parameters' | 'sees' | 'trainedTokens'>
 
 /** What llama.cpp needs at the least. */
 const leastContextTokens = 4
@@ -46,11 +46,13 @@ function loadOptionsOf(parameters: Options, options: Options): LoadOptions {
 }
 
 /** How a model is to be loaded for a request with these options, on a node with these settings. */
-export function settingsFor(node: EngineSettings, { parameters, sees }: Loadable, options: Options): EngineSettings {
+export function settingsFor(node: EngineSettings, model: Loadable, options: Options): EngineSettings {
+  const { parameters, sees, trainedTokens = Number.POSITIVE_INFINITY } = model
   const { num_ctx = node.contextTokens, num_batch, num_gpu, num_thread, use_mmap } = loadOptionsOf(parameters, options)
+  const least = sees === true ? leastSeeingTokens : leastContextTokens
   return {
     ...node,
-    contextTokens: Math.max(sees === true ? leastSeeingTokens : leastContextTokens, num_ctx),
+    contextTokens: Math.min(Math.max(least, num_ctx), trainedTokens),
     ...(num_batch === undefined ? {} : { batchTokens: num_batch }),
     ...(num_gpu === undefined ? {} : { gpuLayers: num_gpu }),
     ...(num_thread === undefined ? {} : { threads: num_thread }),
@@ -61,12 +63,10 @@ export function settingsFor(node: EngineSettings, { parameters, sees }: Loadable
 /**
  * Whether an engine is as it is wanted. It is not where another request had something else than the usual, also if this one
  * says nothing of it; only the number of layers on a GPU may be any where nobody says.
- * @param contextLength what the engine has: less than it was loaded with where the model was trained for less
  */
-export function suits(loaded: EngineSettings, contextLength: number, wanted: EngineSettings): boolean {
-  const most = contextLength < loaded.contextTokens ? contextLength : Number.POSITIVE_INFINITY
+export function suits(loaded: EngineSettings, wanted: EngineSettings): boolean {
   return (
-    Math.min(loaded.contextTokens, most) === Math.min(wanted.contextTokens, most) &&
+    loaded.contextTokens === wanted.contextTokens &&
     loaded.threads === wanted.threads &&
     (loaded.batchTokens ?? usual.num_batch) === (wanted.batchTokens ?? usual.num_batch) &&
     (loaded.useMmap ?? usual.use_mmap) === (wanted.useMmap ?? usual.use_mmap) &&

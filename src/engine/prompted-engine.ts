@@ -85,13 +85,13 @@ export class PromptedEngine implements LoadedEngine {
 
   infer(request: InferRequest): InferStream {
     const { work, model } = request
-    if (work.kind === 'load') return loadedOnly(this.load())
-    if (work.kind === 'embed') {
+    try {
+      // Options of a wrong type are refused also where nothing is sampled.
+      const sampling = resolveOptions(this.#model.parameters, request.options)
+      if (work.kind === 'load') return loadedOnly(this.load())
+      if (work.kind !== 'embed') return this.#converse({ request, work, sampling })
       const { input, truncate, dimensions = 0, normalize } = work
       return this.#completer.embed({ model, input, truncate, dimensions, normalize })
-    }
-    try {
-      return this.#converse({ request, work, sampling: resolveOptions(this.#model.parameters, request.options) })
     } catch (error) {
       return failedStream(failureOf(error), this.load())
     }

@@ -131,7 +131,7 @@ class FolderCatalog implements ModelsFolder {
     return await this.#fileOf(model)
   }
 
-  async #fileOf({ digest, name, manifest, config, path, capabilities }: StoredModel): Promise<ModelFile> {
+  async #fileOf({ digest, name, manifest, config, path, capabilities, facts }: StoredModel): Promise<ModelFile> {
     if (layersOf(manifest, 'adapter').length > 0) throw hasAdapter(displayName(name))
     const pathOf = (layerDigest: string) => blobPath(this.layout, layerDigest)
     const [[system], [template], messages, parameters] = await Promise.all([
@@ -150,6 +150,7 @@ class FolderCatalog implements ModelsFolder {
       parameters,
       families: [...new Set(families)],
       ...(capabilities.includes('vision') ? { sees: true } : {}),
+      ...(facts.contextLength > 0 ? { trainedTokens: facts.contextLength } : {}),
       ...(system === undefined ? {} : { system }),
       ...(template === undefined ? {} : { template }),
       ...(messages.length === 0 ? {} : { messages }),

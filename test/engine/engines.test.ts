@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import type { ModelFile } from '../../actors/model-catalog.ts'
-import { settingsFor, suits } from '../../src/engine/load-options.ts'
 import { file, request, Stable } from './stable.ts'
 
 describe('the process of an engine', () => {
@@ -146,12 +145,12 @@ describe('options that are fixed when a model is loaded', () => {
     expect(stable.engines.suits('d', asked)).toBe(true)
   })
 
-  it('are the same where both are more than the model was trained for', () => {
-    const node = { threads: 1, slots: 1, maxWaiting: 1, contextTokens: 4096, prefillTokens: 64 }
-    const wanting = (num_ctx: number) => settingsFor(node, file, { num_ctx })
-    expect(suits(wanting(4096), 1024, wanting(8192))).toBe(true)
-    expect(suits(wanting(4096), 1024, wanting(512))).toBe(false)
-    expect(suits(wanting(512), 512, wanting(8192))).toBe(false)
+  it('are the same where both are more than the model was trained for', async () => {
+    const stable = new Stable({}, async () => ({ ...file, trainedTokens: 128 }))
+    await stable.start('d', { num_ctx: 512 })
+    expect(stable.engines.get('d', { num_ctx: 8192 })?.engine.contextLength).toBe(128)
+    expect(stable.engines.suits('d', {})).toBe(true)
+    expect(stable.engines.suits('d', { num_ctx: 64 })).toBe(false)
   })
 
   it('give a model that looks at images no less than it needs for one', async () => {

@@ -7,7 +7,7 @@ import type { Failure } from '../../../protocols/exit.ts'
 import type { Vocabulary } from '../completer.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from '../driver.ts'
 import { readHeader } from '../llama/header.ts'
-import { availableBytes, contextFor, estimateMemory, memoryRefusal } from '../llama/memory.ts'
+import { availableBytes, estimateMemory, memoryRefusal } from '../llama/memory.ts'
 import { PromptedEngine } from '../prompted-engine.ts'
 import { RemoteClient, RemoteError } from '../remote/client.ts'
 import { ServerCompleter } from './completer.ts'
@@ -50,7 +50,7 @@ export class LlamaServerDriver implements Driver {
     onProgress: () => void = () => {},
   ): Promise<LoadedEngine> {
     const shape = await readHeader(model)
-    const contextTokens = contextFor(shape, settings.contextTokens)
+    const { contextTokens } = settings
     const estimate = estimateMemory(shape, contextTokens, settings.slots)
     const refusal = memoryRefusal(estimate, availableBytes())
     if (refusal !== undefined) throw new EngineError('insufficient-memory', `${model.name}: ${refusal}`)

@@ -6,7 +6,7 @@ import { PromptedEngine } from '../prompted-engine.ts'
 import { EngineProcess } from './child-process.ts'
 import { LlamaCompleter } from './completer.ts'
 import { readHeader, unusable } from './header.ts'
-import { contextFor, estimateMemory } from './memory.ts'
+import { estimateMemory } from './memory.ts'
 import type { ChildMessage } from './messages.ts'
 
 export interface LlamaDriverOptions {
@@ -29,7 +29,7 @@ export class LlamaDriver implements Driver {
     onProgress: () => void = () => {},
   ): Promise<LoadedEngine> {
     const shape = await readHeader(model)
-    const contextTokens = contextFor(shape, settings.contextTokens)
+    const { contextTokens } = settings
     const estimate = estimateMemory(shape, contextTokens, settings.slots)
     const completer = await startCompleter({
       model,

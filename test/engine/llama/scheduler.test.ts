@@ -18,7 +18,6 @@ const shape = {
   valueWidth: 32,
   width: 128,
   vocabulary: 1024,
-  trainedContextTokens: 1024,
 }
 
 const init: LoadMessage = {

@@ -105,7 +105,7 @@ export const runnerRows: readonly Row[] = section('5 runners', [
     step(get('/api/ps'), {
       status: 200,
       check: ({ json }, [shown]) => {
-        const { model_info: info } = shown?.json as { model_info: Record<string, number> }
+        const { model_info: info = {} } = (shown?.json ?? {}) as { model_info?: Record<string, number> }
         const trained = info[`${info['general.architecture']}.context_length`]
         const lengths = (json as { models: Loaded[] }).models.map(({ context_length }) => context_length)
         return lengths.includes(trained ?? 0) ? undefined : `${lengths} loaded, ${trained} trained`

@@ -48,14 +48,14 @@ export interface Want {
 
 /**
  * One more who waits for a version; it is wanted from now on, if it is not on its way already. Where it has yet to be
- * loaded, the last one decides how: whom that does not suit asks again.
+ * loaded, who has waited longest decides how: whom that does not suit asks again, and none is overtaken for ever.
  */
 export function withWaiter(table: EngineTable, digest: string, { waiter, keepAliveMs, options }: Want): EngineTable {
   const row = table.get(digest)
   const waiters = [...(row?.waiters ?? []), waiter]
   if (row !== undefined) {
-    const isToBeLoaded = row.state !== 'loading'
-    return new Map(table).set(digest, { ...row, waiters, keepAliveMs, options: isToBeLoaded ? options : row.options })
+    const isFirst = row.state !== 'loading' && row.waiters.length === 0
+    return new Map(table).set(digest, { ...row, waiters, keepAliveMs, options: isFirst ? options : row.options })
   }
   const wanted: EngineRow = {
     state: 'wanted',

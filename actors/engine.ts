@@ -6,7 +6,7 @@
 import type { Failure } from '../protocols/exit.ts'
 import type { LoadedModel } from '../protocols/report.ts'
 import { here } from '../src/runtime/here.ts'
-import { assign, fromCallback, machineOptions, setup } from '../src/runtime/logic.ts'
+import { assign, fromCallback, machineOptions, sendTo, setup } from '../src/runtime/logic.ts'
 
 /** Why a model is not in memory: the engine's code and a message for people. */
 export interface LoadFailure {
@@ -37,6 +37,11 @@ export type EngineEvent =
   /** A request has waited for a frame for too long. */
   | { readonly type: 'engine.stalled'; readonly load: number; readonly silentMs: number }
   | { readonly type: 'engine.unload' }
+
+/** To the process: what it computes now is the last. */
+export interface EngineLeaving {
+  readonly type: 'engine.leaving'
+}
 
 interface EngineContext extends EngineInput {
   readonly facts: EngineFacts | undefined
@@ -99,8 +104,8 @@ const hang = ({ facts }: EngineContext, silentMs: number): Failure => ({
 export const engineMachine = setup({
   types: { context: {} as EngineContext, events: {} as EngineEvent, input: {} as EngineInput },
   actors: {
-    /** Provided: starts the engine process, sends `process.*`, ends it when stopped. */
-    process: fromCallback<EngineEvent, Pick<EngineInput, 'digest' | 'options'>>(() => {}),
+    /** Provided: starts the engine process, sends `process.*`, hears that it is leaving, ends it when stopped. */
+    process: fromCallback<EngineLeaving, Pick<EngineInput, 'digest' | 'options'>>(() => {}),
   },
   actions: {
     crash: (_, { name, message }: Failure) => {
@@ -150,6 +155,7 @@ export const engineMachine = setup({
   context: ({ input }) => ({ ...input, facts: undefined, load: 0, active: 0, expiresAtMs: 0, failure: undefined }),
   // The process outlives the states of a loaded model, and ends with this actor, whatever ends it.
   invoke: {
+    id: 'process',
     src: 'process',
     input: ({ context }) => ({ digest: context.digest, options: context.options }),
   },
@@ -208,8 +214,9 @@ export const engineMachine = setup({
       after: { promised: 'unloaded' },
       on: { 'request.started': { guard: 'isOurs', target: 'unloading', actions: 'noteStarted' } },
     },
-    /** Requests that run finish; new ones are refused by the worker. */
+    /** Requests that run finish; new ones wait at the worker, also those of this node that would go straight to it. */
     unloading: {
+      entry: sendTo('process', { type: 'engine.leaving' }),
       on: {
         'request.started': { actions: 'noteStarted' },
         'request.ended': [{ guard: 'isLast', target: 'unloaded' }, { actions: 'noteEnded' }],

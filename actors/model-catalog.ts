@@ -11,6 +11,10 @@ export interface ModelFile {
   /** The GGUF blob. */
   readonly path: string
   readonly sizeBytes: number
+  /** It looks at images. */
+  readonly sees?: boolean
+  /** Tokens that it was trained to read at once; absent: its file does not say. */
+  readonly trainedTokens?: number
   /** The params layer: options by Ollama's names. */
   readonly parameters: Readonly<Record<string, unknown>>
   /** The system layer. */
@@ -26,14 +30,21 @@ export interface ModelFile {
   readonly parser?: string
 }
 
+/** What a request of `/api/show` wants shown instead of what the model says. */
+export interface ShownInstead {
+  readonly system?: string
+  /** Options by Ollama's names: in the modelfile alone, as Ollama has it. */
+  readonly options?: Readonly<Record<string, unknown>>
+}
+
 /** What the store offers the models actor. Every method rejects with a StoreError that names the file and the next step. */
 export interface ModelCatalog {
   /** All complete models on disk, newest first. Re-reads manifests, so changes by others show up. */
   list(): Promise<readonly HeldModel[]>
   /** The files of a version; undefined when no manifest has this digest. */
   find(digest: string): Promise<ModelFile | undefined>
-  /** `/api/show`'s answer without the request's echo; undefined when there is no such name here. */
-  show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined>
+  /** `/api/show`'s answer; undefined when there is no such name here. */
+  show(name: string, verbose: boolean, instead?: ShownInstead): Promise<Record<string, unknown> | undefined>
   /** Gives what a name means another name too, replacing what that meant. False: there is no such name here. */
   copy(source: string, destination: string): Promise<boolean>
   /** Removes a name, and the files that no other name needs. False: there is no such name here. */

@@ -7,6 +7,7 @@ import type { HeldModel } from '../protocols/report.ts'
 import { maxReportedModels } from '../protocols/report.ts'
 import { here } from '../src/runtime/here.ts'
 import { type AnyActorLogic, assign, fromPromise, machineOptions, setup } from '../src/runtime/logic.ts'
+import type { ShownInstead } from './model-catalog.ts'
 
 /** How soon a manifest that somebody else wrote into the folder is noticed. */
 const rescanMs = 10_000
@@ -15,7 +16,7 @@ type ModelsEvent =
   /** After an import: scan anew, and answer when the result has been told. */
   { readonly type: 'models.refresh'; readonly replyTo: Ref } | ShowRequest | ChangeRequest
 
-export interface ShowRequest {
+export interface ShowRequest extends ShownInstead {
   readonly type: 'models.show'
   readonly name: string
   readonly verbose: boolean

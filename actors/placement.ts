@@ -4,21 +4,35 @@
  */
 import type { NodeId } from '../protocols/ref.ts'
 
+/** For each slot one request that runs and two that wait there: the worker never idles between two of ours. */
+export const windowPerSlot = 3
+
+/**
+ * Entry nodes whose windows an engine has room for. With room for one alone, a holder whose own clients never let up would
+ * leave the other nodes' nothing: they come in where those wait, in order of arrival.
+ */
+const windowsPerEngine = 8
+
+/** Requests that may wait in an engine with so many slots. */
+export const maxWaitingFor = (slots: number): number => slots * (windowPerSlot * windowsPerEngine - 1)
+
 /** A holder of the model as the entry node sees it. */
 export interface Candidate {
   readonly node: NodeId
   readonly local: boolean
   /** Requests that this entry node has there and has not seen the end of. */
   readonly outstanding: number
+  /** Of these, those for the model itself: only they can fill its queue there. */
+  readonly ofModel: number
   /** Requests that the holder last reported for this model, from anywhere. */
   readonly reported: number
-  /** Requests that this entry node sends there before the others wait here. */
+  /** Requests for the model that this entry node sends there before the others wait here. */
   readonly window: number
 }
 
 /** Those who may be sent one more request. */
 export const unsaturated = (candidates: readonly Candidate[]): Candidate[] =>
-  candidates.filter(({ outstanding, window }) => outstanding < window)
+  candidates.filter(({ ofModel, window }) => ofModel < window)
 
 /** One line of a plan: who, with what load, and why in this place. */
 export interface Placement {

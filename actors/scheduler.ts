@@ -8,7 +8,7 @@ import type { NodeId, Ref } from '../protocols/ref.ts'
 import { here } from '../src/runtime/here.ts'
 import { type AnyActorLogic, assign, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
-import { type Placement, type Strategy, unsaturated } from './placement.ts'
+import { type Placement, type Strategy, unsaturated, windowPerSlot } from './placement.ts'
 import type { Refusal, TaskInput } from './task.ts'
 import type { TaskJournal } from './task-journal.ts'
 import { type TaskEntry, TaskTable } from './task-table.ts'
@@ -25,8 +25,6 @@ import {
 
 /** Requests sent to a holder whose slots are unknown, before the others wait here. */
 const unknownWindow = 8
-/** For each slot one request that runs and two that wait there: the worker never idles between two of ours. */
-const windowPerSlot = 3
 /** Stands for the node of a task that is being told that there is none, or no place to wait. */
 const nowhere = ''
 /** Busy holders are asked again this often: other entry nodes' requests end without our hearing it. */
@@ -112,6 +110,7 @@ function planFor(context: SchedulerContext, { model, holders }: Resolved, random
       node: holder.node,
       local: holder.node === context.node,
       outstanding: context.tasks.outstanding(holder.node),
+      ofModel: context.tasks.outstandingOf(holder.node, model.digest),
       reported: requestsAt(context, holder, model.digest),
       window: windowOf(holder, model.digest),
     }
@@ -182,6 +181,11 @@ function drainQueue(context: SchedulerContext, digest: string, system: object): 
   }
 }
 
+/** Whose turn it is comes first, whatever its model: several may share an engine, and its room. */
+function drainQueues(context: SchedulerContext, system: object): void {
+  for (const digest of context.tasks.queuedDigests()) drainQueue(context, digest, system)
+}
+
 /** Takes a task back into its model's queue. That never outgrows its limit: who would be served last gives way. */
 function requeue({ tasks, maxQueue }: SchedulerContext, task: Ref, system: object): void {
   tasks.move(task, undefined)
@@ -219,11 +223,9 @@ export const schedulerMachine = setup({
       // Who ends while it waits makes no room anywhere.
       if (entry?.node === undefined || entry.node === nowhere) return
       noteEnd(context, entry.node, entry.digest)
-      drainQueue(context, entry.digest, system)
+      drainQueues(context, system)
     },
-    drainQueues: ({ context, system }) => {
-      for (const digest of context.tasks.queuedDigests()) drainQueue(context, digest, system)
-    },
+    drainQueues: ({ context, system }) => drainQueues(context, system),
     /** Reports are newer than what was heard with earlier answers. */
     noteView: assign(({ event }) => (event.type === 'view.changed' ? { view: event.view, heard: new Map() } : {})),
     noteLoad: ({ context, event }) => {

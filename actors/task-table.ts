@@ -23,6 +23,8 @@ const isBefore = (a: TaskEntry, b: TaskEntry): boolean =>
 export class TaskTable {
   readonly #tasks = new Map<Ref, TaskEntry>()
   readonly #outstanding = new Map<NodeId, number>()
+  /** The same by node and model version. */
+  readonly #outstandingOf = new Map<string, number>()
   /** Waiting tasks by model version, the next one first. */
   readonly #queues = new Map<string, TaskEntry[]>()
 
@@ -39,6 +41,11 @@ export class TaskTable {
     return this.#outstanding.get(node) ?? 0
   }
 
+  /** Of these, those of one model version. */
+  outstandingOf(node: NodeId, digest: string): number {
+    return this.#outstandingOf.get(placeOf(node, digest)) ?? 0
+  }
+
   queued(digest: string): number {
     return this.#queues.get(digest)?.length ?? 0
   }
@@ -50,15 +57,18 @@ export class TaskTable {
     return waiting
   }
 
+  /** Whose next task is due first comes first. */
   queuedDigests(): string[] {
-    return [...this.#queues.keys()]
+    return [...this.#queues]
+      .toSorted(([, [a]], [, [b]]) => (isBefore(a as TaskEntry, b as TaskEntry) ? -1 : 1))
+      .map(([digest]) => digest)
   }
 
   /** Enters a task, at a node or in its model's queue. */
   add(entry: TaskEntry): void {
     this.#tasks.set(entry.task, entry)
     if (entry.node === undefined) this.#enqueue(entry)
-    else this.#count(entry.node, 1)
+    else this.#count(entry.node, entry.digest, 1)
   }
 
   /** The task is now tried at `node`; undefined: it waits again. */
@@ -74,7 +84,7 @@ export class TaskTable {
     if (entry === undefined) return undefined
     this.#tasks.delete(task)
     if (entry.node === undefined) this.#dequeue(entry)
-    else this.#count(entry.node, -1)
+    else this.#count(entry.node, entry.digest, -1)
     return entry
   }
 
@@ -107,9 +117,17 @@ export class TaskTable {
     if (queue.length === 0) this.#queues.delete(entry.digest)
   }
 
-  #count(node: NodeId, by: number): void {
-    const count = this.outstanding(node) + by
-    if (count === 0) this.#outstanding.delete(node)
-    else this.#outstanding.set(node, count)
+  #count(node: NodeId, digest: string, by: number): void {
+    addTo(this.#outstanding, node, by)
+    addTo(this.#outstandingOf, placeOf(node, digest), by)
   }
+}
+
+const placeOf = (node: NodeId, digest: string): string => `${node}/${digest}`
+
+/** What has come to nothing is not kept. */
+function addTo(counts: Map<string, number>, key: string, by: number): void {
+  const count = (counts.get(key) ?? 0) + by
+  if (count === 0) counts.delete(key)
+  else counts.set(key, count)
 }

@@ -24,6 +24,8 @@ export interface SamplingOptions {
   readonly top_k: number
   readonly top_p: number
   readonly min_p: number
+  /** Of the tokens that are about as likely as one expects, so many that they have this much of all; 1: all. */
+  readonly typical_p: number
   readonly seed: number
   readonly stop: readonly string[]
   readonly repeat_penalty: number

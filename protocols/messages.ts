@@ -4,6 +4,7 @@
  */
 import { type TSchema, Type } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
+import { maxOptions } from './infer-request.ts'
 import { inspectorNews, inspectorTree, inspectorWaiting } from './inspection.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { type Message, type NodeId, nodeOf } from './ref.ts'
@@ -31,6 +32,9 @@ export const maxMemberRows = 1024
 export const maxAddressesPerMember = 3
 /** Characters of `/api/show`'s JSON in one answer: at three bytes each they fill three quarters of a frame. */
 export const maxShowPiece = 256 * 1024
+
+/** Characters of a system text that is to be shown instead of a model's. */
+export const maxShownSystem = 64 * 1024
 
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const name = Type.String({ maxLength: 256 })
@@ -109,7 +113,13 @@ const requests: Readonly<Record<string, RemoteMessage>> = {
   'models.show': {
     to: 'node/models',
     sender: 'member',
-    schema: Type.Object({ name, verbose: Type.Boolean(), offset: count }),
+    schema: Type.Object({
+      name,
+      verbose: Type.Boolean(),
+      offset: count,
+      system: Type.Optional(Type.String({ maxLength: maxShownSystem })),
+      options: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { maxProperties: maxOptions })),
+    }),
     reply: 'models.shown',
   },
   'models.copy': {

@@ -206,6 +206,15 @@ export const settings = {
     description: 'how long an unused model stays loaded; -1 is for ever',
     foreign: { variable: 'OLLAMA_KEEP_ALIVE' },
   },
+  loadTimeoutMs: {
+    name: 'load-timeout',
+    kind: kind.timeout(),
+    fallback: '5m',
+    unit: 'ms',
+    argument: 'DURATION',
+    description: 'how long a model that is being loaded may show no progress; 0 or less is for ever',
+    foreign: { variable: 'OLLAMA_LOAD_TIMEOUT' },
+  },
   maxQueue: {
     name: 'max-queue',
     kind: kind.wholeNumber(0, 1_000_000),

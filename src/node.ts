@@ -211,7 +211,7 @@ function services({ runtime, responses, open, files, token, startedMs }: Service
     find: (name) => cluster.find(name),
     models: () => cluster.models(),
     loaded: () => cluster.loaded(),
-    show: (name, verbose) => cluster.show(name, verbose),
+    show: (name, verbose, instead) => cluster.show(name, verbose, instead),
     unload: (name) => cluster.unload(name),
     copy: (source, destination) => cluster.copy(source, destination),
     remove: (name) => cluster.remove(name),

@@ -12,7 +12,7 @@ import { modelsMachine } from '../actors/models.ts'
 import { networkMachine } from '../actors/network.ts'
 import { ollamaApiMachine } from '../actors/ollama-api.ts'
 import { peerMachine } from '../actors/peer.ts'
-import { leastConnections } from '../actors/placement.ts'
+import { leastConnections, maxWaitingFor } from '../actors/placement.ts'
 import { proberMachine } from '../actors/prober.ts'
 import { reporterMachine } from '../actors/reporter.ts'
 import { schedulerMachine } from '../actors/scheduler.ts'
@@ -26,6 +26,7 @@ import { refOf } from '../protocols/ref.ts'
 import type { NodeReport } from '../protocols/report.ts'
 import { encodeReport } from '../protocols/report-codec.ts'
 import type { Config } from './config.ts'
+import { realClock } from './engine/clock.ts'
 import type { Driver } from './engine/driver.ts'
 import { defaultThreads } from './engine/drivers.ts'
 import { Engines } from './engine/engines.ts'
@@ -43,12 +44,10 @@ import { openLocalFile } from './store/local-file.ts'
 import { showLogic } from './store/show-logic.ts'
 import { version } from './version.ts'
 
-/** Requests that wait inside a worker for each of its slots, so that none idles between two. */
-const waitingPerSlot = 2
 /** Tokens of a joining prompt that are evaluated between two ticks of the running requests. */
 const prefillTokens = 64
-/** Loading a large model from a slow disk; Ollama waits as long. */
-const acquireMs = 300_000
+/** A request without a deadline waits this long for its model: no client does. */
+const longestWaitMs = 24 * 3_600_000
 
 export interface ProvisionsInit {
   readonly config: Config
@@ -189,22 +188,24 @@ function enginesOf({ config, catalog, driver }: ProvisionsInit): Engines {
     settings: {
       threads: threads === 0 ? defaultThreads() : threads,
       slots,
-      maxWaiting: slots * waitingPerSlot,
+      maxWaiting: maxWaitingFor(slots),
       contextTokens,
       prefillTokens,
     },
     find: (digest) => catalog.find(digest),
+    patience: { stallMs: config.loadTimeoutMs, clock: realClock },
   })
 }
 
+/** Waits as long as the request may: what hangs is the engines' to give up, and other loads may come first. */
 async function acquire(
   runtime: Runtime,
   digest: string,
-  { keepAliveMs, options }: InferRequest,
+  { keepAliveMs, options, remainingMs }: InferRequest,
 ): Promise<AcquireRefusal | undefined> {
   const message = { type: 'worker.acquire', digest, options, ...(keepAliveMs === undefined ? {} : { keepAliveMs }) }
   try {
-    const answer = await runtime.ask(refOf(runtime.node, 'node/worker'), message, acquireMs)
+    const answer = await runtime.ask(refOf(runtime.node, 'node/worker'), message, remainingMs || longestWaitMs)
     return answer.type === 'worker.refused' ? (answer as unknown as AcquireRefusal) : undefined
   } catch (error) {
     return { type: 'worker.refused', code: 'busy', message: (error as Error).message }

@@ -93,13 +93,22 @@ export function duration(maximumMs: number, expected: string) {
 
 /** Like `duration`, but a negative one means for ever, which is Infinity: Ollama's keep-alive. */
 export function keepAlive() {
+  return endless('a duration like 5m, a number of seconds, or -1 for ever', (milliseconds) => milliseconds < 0)
+}
+
+/** Likewise, and 0 is for ever too: to wait for no time at all is of no use. */
+export function timeout() {
+  return endless('a duration like 5m, a number of seconds, or 0 for ever', (milliseconds) => milliseconds <= 0)
+}
+
+function endless(expected: string, isForEver: (milliseconds: number) => boolean) {
   return {
     // JSON Schema's numbers are finite, so the check is written out.
     schema: Type.Refine(Type.Unsafe<number>({}), (value) => typeof value === 'number' && value >= 0),
-    expected: 'a duration like 5m, a number of seconds, or -1 for ever',
+    expected,
     read: (raw: unknown) => {
       const milliseconds = durationMs(raw)
-      return typeof milliseconds === 'number' && milliseconds < 0 ? Number.POSITIVE_INFINITY : milliseconds
+      return typeof milliseconds === 'number' && isForEver(milliseconds) ? Number.POSITIVE_INFINITY : milliseconds
     },
   }
 }

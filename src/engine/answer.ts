@@ -9,6 +9,8 @@ const maxContextsPerAnswer = 10
 
 export interface AnswerInit {
   readonly prompt: readonly number[]
+  /** Of the prompt's first tokens, those that the engine put there itself, and will again: no `context` brings them. */
+  readonly addedTokens: number
   readonly resume: readonly number[]
   readonly sampling: SamplingOptions
   /** Tokens that the prompt and the answer may have together. */
@@ -95,7 +97,7 @@ export class Answer {
       evalTokens: this.#shown,
       evalNs: nanoseconds(nowMs - firstMs),
       loadNs: 0,
-      promptTokenIds: [...this.#init.prompt],
+      promptTokenIds: this.#init.prompt.slice(this.#init.addedTokens),
     }
   }
 }

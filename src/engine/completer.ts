@@ -22,6 +22,8 @@ export interface CompletionRequest {
   readonly grammarFrom: number
   /** Whether the oldest tokens may go when the context is full. */
   readonly shift: boolean
+  /** Whether a prompt that does not fit may lose its middle, where `shift` allows it. */
+  readonly truncate: boolean
   /** Each token's probability, with so many alternatives; absent: not wanted. */
   readonly logprobs?: number
   readonly images: readonly Uint8Array[]

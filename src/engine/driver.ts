@@ -14,7 +14,7 @@ export interface EngineSettings {
   readonly slots: number
   /** Requests that may wait for a slot before `infer` refuses with `busy`. */
   readonly maxWaiting: number
-  /** Context of each slot in tokens; clamped to what the model was trained for. */
+  /** Context of each slot in tokens. */
   readonly contextTokens: number
   /** Tokens of a prompt that are evaluated between two ticks of the running requests. */
   readonly prefillTokens: number
@@ -31,8 +31,9 @@ export interface Driver {
   /**
    * Brings a model into memory. Rejects with an EngineError: `insufficient-memory` (refused before trying, with the
    * numbers), `model-unusable` (corrupt, truncated, unsupported), `load-failed`. Aborting the signal stops the load.
+   * @param onProgress called whenever the load shows a sign of life: without one it is given up after a while
    */
-  load(model: ModelFile, settings: EngineSettings, signal: AbortSignal): Promise<LoadedEngine>
+  load(model: ModelFile, settings: EngineSettings, signal: AbortSignal, onProgress?: () => void): Promise<LoadedEngine>
 }
 
 export interface LoadedEngine {

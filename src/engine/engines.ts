@@ -1,17 +1,21 @@
 /** The loaded engines of this node, and the process of each as an actor's logic. */
-import type { EngineEvent } from '../../actors/engine.ts'
+import type { EngineEvent, EngineLeaving } from '../../actors/engine.ts'
 import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { WorkerLoad } from '../../protocols/infer.ts'
 import type { Ref } from '../../protocols/ref.ts'
 import { here } from '../runtime/here.ts'
 import { fromCallback } from '../runtime/logic.ts'
+import { realClock } from './clock.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from './driver.ts'
-import { loadOptionsOf, settingsWith, suits } from './load-options.ts'
+import { type LoadPatience, loadInTime } from './load-in-time.ts'
+import { optionsBetween, settingsFor, suits } from './load-options.ts'
 
 export interface EnginesInit {
   readonly driver: Driver
   readonly settings: EngineSettings
   readonly find: (digest: string) => Promise<ModelFile | undefined>
+  /** Default: a load may stall for ever. */
+  readonly patience?: LoadPatience
 }
 
 /** A loaded engine and the actor that owns it. */
@@ -23,24 +27,26 @@ export interface HeldEngine {
   readonly ref: Ref
   /** Names this process among all that the actor has had. */
   readonly load: number
+  /** It finishes what it has and takes nothing new. */
+  isLeaving: boolean
 }
 
 type Options = Readonly<Record<string, unknown>>
 
 export class Engines {
-  readonly #init: EnginesInit
+  readonly #init: Required<EnginesInit>
   readonly #held = new Map<string, HeldEngine>()
   /** Versions that another one's engine serves too; each is checked when it is used. */
   readonly #shared = new Map<string, { readonly owner: string; readonly held: HeldEngine }>()
 
   constructor(init: EnginesInit) {
-    this.#init = init
+    this.#init = { patience: { stallMs: Number.POSITIVE_INFINITY, clock: realClock }, ...init }
   }
 
   /** The engine that is ready for a model version, if it was loaded as a request with these options wants it. */
   get(digest: string, options: Options = {}): HeldEngine | undefined {
     const held = this.#held.get(digest)
-    return held !== undefined && isAsWanted(held, options) ? held : undefined
+    return held !== undefined && this.#isAsWanted(held, options) ? held : undefined
   }
 
   /** Whether what is loaded for a version will do. */
@@ -55,8 +61,8 @@ export class Engines {
 
   /**
    * Under which version the weights of this one are in memory: its own, unless those of another are the same file. Its
-   * engine then serves both, each with its own prompts. With the options to ask that one for: what this version's
-   * parameters say of loading is none of the other's.
+   * engine then serves both, each with its own prompts. With the options to ask that one for: the other's parameters say
+   * nothing of how this one is to be loaded.
    */
   async ownerOf(digest: string, options: Options): Promise<{ readonly owner: string; readonly options: Options }> {
     const model = await this.#init.find(digest).catch(() => undefined)
@@ -64,7 +70,9 @@ export class Engines {
     for (const [owner, held] of this.#held) {
       if (held.model.path !== model.path || held.engine.as === undefined) continue
       this.#shared.set(digest, { owner, held: { ...held, model, engine: held.engine.as(model) } })
-      return { owner, options: { ...options, ...loadOptionsOf(model.parameters, options) } }
+      const { settings } = this.#init
+      const unsaid = settingsFor(settings, held.model, options)
+      return { owner, options: { ...options, ...optionsBetween(unsaid, settingsFor(settings, model, options)) } }
     }
     return { owner: digest, options }
   }
@@ -72,11 +80,12 @@ export class Engines {
   /** As `get`, for a version whose weights another one brought into memory. */
   shared(digest: string, options: Options): HeldEngine | undefined {
     const found = this.#shared.get(digest)
-    if (found === undefined || this.#held.get(found.owner)?.load !== found.held.load) {
+    const owner = found === undefined ? undefined : this.#held.get(found.owner)
+    if (found === undefined || owner?.load !== found.held.load) {
       this.#shared.delete(digest)
       return undefined
     }
-    return isAsWanted(found.held, options) ? found.held : undefined
+    return !owner.isLeaving && this.#isAsWanted(found.held, options) ? found.held : undefined
   }
 
   loadOf(digest: string): WorkerLoad | undefined {
@@ -92,12 +101,16 @@ export class Engines {
 
   /** The process of one engine: starts with its actor and ends with it, whichever ends first. */
   process() {
-    return fromCallback<EngineEvent, { digest: string; options: Options }>(({ input, sendBack, system }) => {
+    return fromCallback<EngineLeaving, { digest: string; options: Options }>(({ input, sendBack, system, receive }) => {
       const controller = new AbortController()
       const tell = (event: EngineEvent): void => {
         if (!controller.signal.aborted) sendBack(event as never)
       }
       const { self, nextId } = here(system)
+      receive(() => {
+        const held = this.#held.get(input.digest)
+        if (held !== undefined) held.isLeaving = true
+      })
       const running = this.#run(input, { ref: self, load: nextId() }, controller.signal, tell)
       return () => {
         controller.abort()
@@ -123,8 +136,10 @@ export class Engines {
       })
       return undefined
     }
-    const settings = settingsWith(this.#init.settings, loadOptionsOf(model.parameters, options))
-    const engine = await this.#init.driver.load(model, settings, signal).catch((error: unknown) => error)
+    const { driver, patience } = this.#init
+    const settings = settingsFor(this.#init.settings, model, options)
+    const load = (stop: AbortSignal, onProgress: () => void) => driver.load(model, settings, stop, onProgress)
+    const engine = await loadInTime(model.name, load, signal, patience).catch((error: unknown) => error)
     if (engine instanceof Error) {
       const code = engine instanceof EngineError ? engine.code : 'load-failed'
       tell({ type: 'process.unusable', failure: { code, message: engine.message } })
@@ -132,7 +147,7 @@ export class Engines {
     }
     const loaded = engine as LoadedEngine
     if (signal.aborted) return loaded
-    this.#held.set(digest, { engine: loaded, model, settings, ...owner })
+    this.#held.set(digest, { engine: loaded, model, settings, ...owner, isLeaving: false })
     const { sizeBytes, sizeVramBytes, contextLength } = loaded
     const facts = { name: model.name, sizeBytes, sizeVramBytes, contextLength, slots: loaded.load().slots }
     tell({ type: 'process.ready', facts, load: owner.load })
@@ -145,8 +160,10 @@ export class Engines {
     })
     return loaded
   }
-}
 
-function isAsWanted({ engine, model, settings }: HeldEngine, options: Options): boolean {
-  return engine.reloadsItself === true || suits(settings, loadOptionsOf(model.parameters, options))
+  #isAsWanted({ engine, model, settings, isLeaving }: HeldEngine, options: Options): boolean {
+    if (isLeaving) return false
+    const wanted = settingsFor(this.#init.settings, model, options)
+    return engine.reloadsItself === true || suits(settings, wanted)
+  }
 }

@@ -12,6 +12,7 @@ const samplingDefaults: SamplingOptions = {
   top_k: 40,
   top_p: 0.9,
   min_p: 0,
+  typical_p: 1,
   seed: -1,
   stop: [],
   repeat_penalty: 1,

@@ -12,6 +12,7 @@ import {
   createAnswerParser,
   tagsRead,
 } from '../prompt/answer/answer-parser.ts'
+import { tellsThoughts } from '../prompt/answer/detect.ts'
 import type { ConversationWork } from '../prompt/conversation.ts'
 import { PromptError } from '../prompt/prompt-error.ts'
 import { createRenderer, type Rendered, type Renderer } from '../prompt/renderer.ts'
@@ -84,13 +85,13 @@ export class PromptedEngine implements LoadedEngine {
 
   infer(request: InferRequest): InferStream {
     const { work, model } = request
-    if (work.kind === 'load') return loadedOnly(this.load())
-    if (work.kind === 'embed') {
+    try {
+      // Options of a wrong type are refused also where nothing is sampled.
+      const sampling = resolveOptions(this.#model.parameters, request.options)
+      if (work.kind === 'load') return loadedOnly(this.load())
+      if (work.kind !== 'embed') return this.#converse({ request, work, sampling })
       const { input, truncate, dimensions = 0, normalize } = work
       return this.#completer.embed({ model, input, truncate, dimensions, normalize })
-    }
-    try {
-      return this.#converse({ request, work, sampling: resolveOptions(this.#model.parameters, request.options) })
     } catch (error) {
       return failedStream(failureOf(error), this.load())
     }
@@ -120,8 +121,9 @@ export class PromptedEngine implements LoadedEngine {
     const reading = this.#reading(work, rendered)
     const resume = request.resume?.tokens ?? []
     const tags = reading === undefined ? undefined : tagsRead(reading)
+    const shifts = this.#model.families?.includes(unshiftable) !== true
     const complete = (tokens: readonly number[], formatFrom: number | undefined, again: boolean): InferStream =>
-      this.#completer.complete(completionOf(asked, rendered, { tokens, formatFrom, again, tags }))
+      this.#completer.complete(completionOf(asked, rendered, { tokens, formatFrom, again, tags, shifts }))
     if (reading === undefined) return complete(resume, work.format === undefined ? undefined : 0, false)
     const parser = createAnswerParser(reading)
     const read = (formatFrom: number) =>
@@ -145,7 +147,7 @@ export class PromptedEngine implements LoadedEngine {
     const tools: readonly Tool[] = work.kind === 'chat' ? (work.tools ?? []) : []
     const { calls, thinking } = answer
     const thoughts = isThinking(work.think) ? thinking : undefined
-    const isWrapped = calls === 'harmony' || calls === 'cohere'
+    const isWrapped = tellsThoughts(calls) || calls === 'cohere'
     if (tools.length === 0 && thoughts === undefined && !isWrapped) return undefined
     return {
       tools,
@@ -156,6 +158,9 @@ export class PromptedEngine implements LoadedEngine {
   }
 }
 
+/** The family of models whose context Ollama does not shift unless it is told to. */
+const unshiftable = 'deepseek2'
+
 /** A model that can think does so unless it is told not to. */
 const isThinking = (think: Think | undefined): boolean => think !== false
 
@@ -165,14 +170,16 @@ interface Part {
   readonly again: boolean
   /** What the parser of the answer must see. */
   readonly tags: readonly string[] | undefined
+  /** Whether the context shifts where nobody says. */
+  readonly shifts: boolean
 }
 
 function completionOf(
   { request, work, sampling }: Asked,
   { prompt, images }: Rendered,
-  { tokens, formatFrom, again, tags }: Part,
+  { tokens, formatFrom, again, tags, shifts }: Part,
 ): CompletionRequest {
-  const { model, shift = true, logprobs } = request
+  const { model, shift = shifts, truncate = true, logprobs } = request
   return {
     model,
     prompt,
@@ -181,6 +188,7 @@ function completionOf(
     resume: tokens,
     grammarFrom: formatFrom ?? 0,
     shift,
+    truncate,
     images,
     again,
     ...(tags === undefined ? {} : { tags }),

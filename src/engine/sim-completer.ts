@@ -2,6 +2,7 @@
 import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { Failure } from '../../protocols/exit.ts'
 import type { FailureCode, InferFrame, InferStream, WorkerLoad } from '../../protocols/infer.ts'
+import { PromptTooLongError } from '../prompt/truncation.ts'
 import { type Call, Calls, type Work } from './calls.ts'
 import type { Clock } from './clock.ts'
 import type { Completer, CompletionRequest, EmbeddingRequest, Vocabulary } from './completer.ts'
@@ -263,6 +264,7 @@ function failureOf(error: unknown): Extract<InferFrame, { kind: 'failed' }> {
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof SchemaError)
     return { kind: 'failed', code: 'invalid-request', message: `invalid format: ${message}` }
+  if (error instanceof PromptTooLongError) return { kind: 'failed', code: 'context-exceeded', message }
   const code = error instanceof SimWorkError || error instanceof EmbeddingError ? error.code : 'internal'
   return { kind: 'failed', code, message }
 }

@@ -1,7 +1,7 @@
 /** What one simulated request produces, step by step. No time, no channel. */
 import type { TokenLogprob } from '../../protocols/chat.ts'
 import type { FailureCode, InferFrame } from '../../protocols/infer.ts'
-import { fitPrompt, promptTooLong } from '../prompt/truncation.ts'
+import { fitPrompt } from '../prompt/truncation.ts'
 import { Answer } from './answer.ts'
 import type { CompletionRequest, EmbeddingRequest } from './completer.ts'
 import { scriptedAnswer, simInstance } from './sim-script.ts'
@@ -43,7 +43,7 @@ export class SimWorkError extends Error {
 /** The tokens of an answer by their index; undefined: the model has ended. */
 type TokenAt = (index: number) => number | undefined
 
-/** @throws SimWorkError */
+/** @throws SimWorkError or PromptTooLongError */
 export function simCompletion(request: CompletionRequest, init: SimWorkInit): SimWork {
   const { sampling, resume, logprobs } = request
   const prompt = promptOf(request, init.contextTokens)
@@ -51,6 +51,7 @@ export function simCompletion(request: CompletionRequest, init: SimWorkInit): Si
   const seed = hashText(`${prompt.join(' ')} ${chance}`)
   const answer = new Answer({
     prompt,
+    addedTokens: 0,
     resume,
     sampling,
     contextTokens: init.contextTokens,
@@ -80,10 +81,10 @@ export function simCompletion(request: CompletionRequest, init: SimWorkInit): Si
 
 const seedFrom = (random: () => number): number => Math.floor(random() * seedRange)
 
-function promptOf({ prompt, before, shift, sampling }: CompletionRequest, contextTokens: number): readonly number[] {
+function promptOf(request: CompletionRequest, contextTokens: number): readonly number[] {
+  const { prompt, before, sampling } = request
   const tokens = [...before, ...tokenizeSim(prompt)]
-  const fitted = fitPrompt(tokens, contextTokens, shift ? sampling.num_keep : undefined)
-  if (fitted === undefined) throw new SimWorkError('context-exceeded', promptTooLong)
+  const fitted = fitPrompt(tokens, { ...request, contextTokens, keep: sampling.num_keep })
   if (fitted.length === 0) throw new SimWorkError('invalid-request', 'the prompt is empty')
   return fitted
 }

@@ -6,7 +6,14 @@ import type { InferResult, InferWork } from '../../protocols/infer.ts'
 import { clientSignal, debugInfo, metricsOf, type TokenFrame, type WholeAnswer, wholeAnswer } from './answer.ts'
 import { chatNeeds, requireCapabilities } from './capabilities.ts'
 import { fieldReader } from './fields.ts'
-import { answerFields, answerWishes, checkTopLogprobs, requestWishes, sharedRequest } from './inference-request.ts'
+import {
+  answerFields,
+  answerWishes,
+  checkThink,
+  checkTopLogprobs,
+  requestWishes,
+  sharedRequest,
+} from './inference-request.ts'
 import { logprobsJson, MessageFields, messagesOf, ToolFields, toolCallsJson, toolsOf } from './messages.ts'
 import { checkModel } from './model-check.ts'
 import { type LineWriter, streamLines } from './ndjson.ts'
@@ -38,6 +45,7 @@ export function chatRoute(app: FastifyInstance, services: ApiServices): void {
 async function answerChat(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const startedMs = performance.now()
   const fields = readFields(request.body)
+  checkThink(fields)
   checkTopLogprobs(fields.top_logprobs)
   const model = checkModel(fields.model)
   const shared = { ...sharedRequest(fields, model, request.headers), ...requestWishes(fields) }

@@ -1,5 +1,6 @@
 /** What the routes need, by messages to this node's actors and, through them, to the others'. */
 import type { TransferAnswer, TransferRequest } from '../../actors/courier.ts'
+import type { ShownInstead } from '../../actors/model-catalog.ts'
 import type { SubmitAnswer, SubmittedTask } from '../../actors/scheduler.ts'
 import {
   type ClusterNode,
@@ -117,13 +118,13 @@ export class Cluster {
   }
 
   /** The first holder that answers, this node first. */
-  async show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined> {
+  async show(name: string, verbose: boolean, instead: ShownInstead = {}): Promise<Record<string, unknown> | undefined> {
     const resolved = resolveModel(await this.view(), name)
     if (resolved === undefined) return undefined
     let failure: unknown
     for (const holder of nearestFirst(resolved)) {
       try {
-        const text = await this.#showAt(holder, resolved.model.digest, verbose)
+        const text = await this.#showAt(holder, resolved.model.digest, { verbose, ...instead })
         if (text !== undefined) return JSON.parse(text) as Record<string, unknown>
       } catch (error) {
         failure = error
@@ -134,11 +135,15 @@ export class Cluster {
   }
 
   /** The JSON from one holder, piece by piece; undefined when it does not hold the version after all. */
-  async #showAt({ node, report }: ClusterNode, digest: string, verbose: boolean): Promise<string | undefined> {
+  async #showAt(
+    { node, report }: ClusterNode,
+    digest: string,
+    wishes: { readonly verbose: boolean } & ShownInstead,
+  ): Promise<string | undefined> {
     const name = report?.models.find((model) => model.digest === digest)?.name
     let text = ''
     for (let totalLength = 1; text.length < totalLength; ) {
-      const message = { type: 'models.show', name, verbose, offset: text.length }
+      const message = { type: 'models.show', name, ...wishes, offset: text.length }
       const answer = await this.askRef(refOf(node, 'node/models'), message)
       if (typeof answer.piece !== 'string' || answer.piece === '') return undefined
       text += answer.piece

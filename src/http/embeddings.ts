@@ -42,8 +42,8 @@ export function embeddingRoutes(app: FastifyInstance, services: ApiServices): vo
 async function answerEmbed(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const startedMs = performance.now()
   const fields = readEmbed(request.body)
-  const input = inputOf(fields.input)
   const model = checkModel(fields.model)
+  const input = inputOf(fields.input)
   const shared = sharedRequest(fields, model, request.headers)
   const signal = clientSignal(reply.raw)
   if (input.length === 0) {

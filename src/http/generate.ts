@@ -8,7 +8,14 @@ import { type Capability, requireCapabilities } from './capabilities.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { imageBytes } from './images.ts'
-import { answerFields, answerWishes, checkTopLogprobs, requestWishes, sharedRequest } from './inference-request.ts'
+import {
+  answerFields,
+  answerWishes,
+  checkThink,
+  checkTopLogprobs,
+  requestWishes,
+  sharedRequest,
+} from './inference-request.ts'
 import { logprobsJson, toolCallsJson } from './messages.ts'
 import { checkModel } from './model-check.ts'
 import { type LineWriter, streamLines } from './ndjson.ts'
@@ -45,6 +52,8 @@ export function generateRoute(app: FastifyInstance, services: ApiServices): void
 async function answerGenerate(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const startedMs = performance.now()
   const fields = readFields(request.body)
+  checkThink(fields)
+  const images = (fields.images ?? []).map(imageBytes)
   checkTopLogprobs(fields.top_logprobs)
   const model = checkModel(fields.model)
   const shared = { ...sharedRequest(fields, model, request.headers), ...requestWishes(fields) }
@@ -54,7 +63,7 @@ async function answerGenerate(services: ApiServices, request: FastifyRequest, re
     return sendJson(reply, bare(model.sent, 'unload'))
   }
   checkRaw(fields)
-  const work: InferWork = isEmpty ? { kind: 'load' } : generateWork(fields)
+  const work: InferWork = isEmpty ? { kind: 'load' } : generateWork(fields, images)
   await requireCapabilities(model, { endpoint: 'generate', needed: needs(work), services })
   const answer = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
   if (work.kind === 'load') {
@@ -79,8 +88,8 @@ function checkRaw({ raw, template, system, context }: GenerateRequest): void {
   }
 }
 
-function generateWork(fields: GenerateRequest): InferWork {
-  const { prompt = '', suffix, system, template, raw = false, context, images = [] } = fields
+function generateWork(fields: GenerateRequest, images: readonly Uint8Array[]): InferWork {
+  const { prompt = '', suffix, system, template, raw = false, context } = fields
   return {
     kind: 'generate',
     prompt,
@@ -89,7 +98,7 @@ function generateWork(fields: GenerateRequest): InferWork {
     ...(system ? { system } : {}),
     ...(template ? { template } : {}),
     ...(context !== undefined && context.length > 0 ? { context } : {}),
-    ...(images.length > 0 ? { images: images.map(imageBytes) } : {}),
+    ...(images.length > 0 ? { images } : {}),
     ...answerWishes(fields),
   }
 }

@@ -98,12 +98,17 @@ export function requestWishes(fields: AnswerFields): RequestWishes {
   }
 }
 
-/** What it says of the answer. Throws ApiError `invalid-format` or `bad-field`. */
+/** What it says of the answer. Throws ApiError `invalid-format`, or `bad-field` as `checkThink` does. */
 export function answerWishes({ format, think }: AnswerFields): { readonly format?: Format; readonly think?: Think } {
   return {
     ...(format === undefined || format === '' ? {} : { format: formatOf(format) }),
     ...(think === undefined ? {} : { think: thinkOf(think) }),
   }
+}
+
+/** A wrong value is refused whatever the request is for, also where nothing is to be answered. */
+export function checkThink({ think }: AnswerFields): void {
+  if (think !== undefined) thinkOf(think)
 }
 
 function formatOf(format: unknown): Format {

@@ -1,6 +1,8 @@
 /** `/api/tags`, `/api/ps`, `/api/show`, `/api/copy`, `/api/delete`: what the cluster holds, has loaded, knows and forgets. */
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import { maxOptions } from '../../protocols/infer-request.ts'
+import { maxShownSystem } from '../../protocols/messages.ts'
 import { parseModelName } from '../../protocols/model-name.ts'
 import type { HeldModel, ModelDetails } from '../../protocols/report.ts'
 import { counted } from './answer.ts'
@@ -17,6 +19,8 @@ const readShow = fieldReader(
     model: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
     verbose: Type.Optional(Type.Boolean()),
+    system: Type.Optional(Type.String({ maxLength: maxShownSystem })),
+    options: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { maxProperties: maxOptions })),
   }),
 )
 
@@ -50,9 +54,10 @@ export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
     },
   )
   app.post('/api/show', { config: { endpoint: 'show', about: aboutShow } }, async (request, reply) => {
-    const { model, name, verbose = false } = readShow(request.body)
+    const { model, name, verbose = false, system, options } = readShow(request.body)
     const asked = checkModel(model || name)
-    const shown = await services.show(asked.name, verbose)
+    const instead = { ...(system ? { system } : {}), ...(options === undefined ? {} : { options }) }
+    const shown = await services.show(asked.name, verbose, instead)
     if (shown === undefined) throw new ApiError('model-not-found', asked.display)
     return sendJson(reply, isCopilot(request.headers['user-agent']) ? withBasename(shown, asked.sent) : shown)
   })

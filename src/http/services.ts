@@ -1,7 +1,7 @@
 /** What the routes need from the cluster. `src/node.ts` implements it by messages to actors. */
 
 import type { TransferRequest } from '../../actors/courier.ts'
-import type { BlobUpload, ModelMaker, ReadableBlob } from '../../actors/model-catalog.ts'
+import type { BlobUpload, ModelMaker, ReadableBlob, ShownInstead } from '../../actors/model-catalog.ts'
 import type { ProgressLine } from '../../actors/progress-board.ts'
 import type { InferRequest, InferStream, InferWork } from '../../protocols/infer.ts'
 import type {
@@ -59,7 +59,7 @@ export interface ApiServices {
   models(): Promise<readonly HeldModel[]>
   loaded(): Promise<readonly LoadedRow[]>
   /** `/api/show`'s answer; undefined when nobody holds this name. */
-  show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined>
+  show(name: string, verbose: boolean, instead: ShownInstead): Promise<Record<string, unknown> | undefined>
   /** Resolves also when the model was not loaded; rejects with `model-not-found` when nobody holds it. */
   unload(name: string): Promise<void>
   /** Gives a model another name wherever it is held. Rejects with `model-not-found` or `store-failed`. */

@@ -1,7 +1,7 @@
 /** Prompts of one model: its templates are read once, requests are rendered with the one that Ollama would take. */
 import type { ChatMessage, Think } from '../../protocols/chat.ts'
 import type { AnswerParserInit } from './answer/answer-parser.ts'
-import { styleOfParser } from './answer/detect.ts'
+import { styleOfParser, tellsThoughts } from './answer/detect.ts'
 import type { ThinkingTags } from './answer/thinking.ts'
 import { type Choice, choose } from './choice.ts'
 import {
@@ -99,8 +99,7 @@ class ModelRenderer implements Renderer {
     const style = this.choice.parser === undefined ? undefined : styleOfParser(this.choice.parser)
     this.capabilities = {
       tools: template?.tools === true || style?.calls !== undefined,
-      // Harmony's messages say themselves which of them are thoughts.
-      thinking: template?.thinking === true || style?.thinking !== undefined || this.choice.parser === 'harmony',
+      thinking: template?.thinking === true || style?.thinking !== undefined || tellsThoughts(style?.calls),
       insert: go.value?.facts.insert ?? false,
     }
   }
@@ -124,12 +123,17 @@ class ModelRenderer implements Renderer {
 
   #converse({ work, now }: RenderRequest, conversation: readonly ChatMessage[]): Rendered {
     const own = ownTemplate(work)
-    const think = work.think ?? (this.capabilities.thinking ? true : undefined)
+    const think = this.#levelOf(work.think ?? (this.capabilities.thinking ? true : undefined))
     const { messages, images } = withImageMarkers(conversation)
     const prompt = this.#prompt(this.#turn(messages, work, think, now), own)
     const last = messages.at(-1)
     const prefill = last?.role === 'assistant' && prompt.endsWith(last.content) ? last.content : ''
     return this.#rendered(prompt, images, prefill, own)
+  }
+
+  /** Models that write harmony know three levels. */
+  #levelOf(think: Think | undefined): Think | undefined {
+    return think === 'max' && this.choice.parser === 'harmony' ? 'high' : think
   }
 
   #messages(work: ConversationWork): readonly ChatMessage[] {
@@ -154,17 +158,20 @@ class ModelRenderer implements Renderer {
   #prompt(turn: Turn, own: GoRenderer | undefined): string {
     const go = own ?? (this.choice.way === 'go' ? this.#go : undefined)
     if (go !== undefined) return attempt(() => go.render(turn))
-    if (this.choice.way === 'jinja' && this.#jinja !== undefined) return this.#jinja.render(turn)
+    const { bosToken, addsBos } = this.#facts
+    // As llama.cpp does it; what other templates write there, its tokenizer sees.
+    if (this.choice.way === 'jinja' && this.#jinja !== undefined) {
+      return withoutBos(this.#jinja.render(turn), bosToken, addsBos)
+    }
     if (this.#unreadable !== undefined) throw this.#unreadable
     return plainTemplate.render(turn)
   }
 
   #rendered(prompt: string, images: readonly Uint8Array[], prefill: string, own?: GoRenderer): Rendered {
-    const { bosToken, addsBos } = this.#facts
     const { calls, thinking } = this.#styleOf(own)
     const started = thinking !== undefined && prompt.trimEnd().endsWith(thinking.open)
     return {
-      prompt: withoutBos(prompt, bosToken, addsBos),
+      prompt,
       images,
       answer: {
         ...(calls === undefined ? {} : { calls }),

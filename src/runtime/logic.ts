@@ -12,6 +12,7 @@ export {
   fromCallback,
   fromTransition,
   raise,
+  sendTo,
   setup,
 } from 'xstate'
 

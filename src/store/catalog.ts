@@ -11,6 +11,7 @@ import type {
   NewModel,
   Quantize,
   ReadableBlob,
+  ShownInstead,
 } from '../../actors/model-catalog.ts'
 import { displayName, fullName, type ModelName, parseModelName, sameName } from '../../protocols/model-name.ts'
 import type { HeldModel } from '../../protocols/report.ts'
@@ -135,7 +136,7 @@ class FolderCatalog implements ModelsFolder {
     return await this.#fileOf(model)
   }
 
-  async #fileOf({ digest, name, manifest, config, path }: StoredModel): Promise<ModelFile> {
+  async #fileOf({ digest, name, manifest, config, path, capabilities, facts }: StoredModel): Promise<ModelFile> {
     if (layersOf(manifest, 'adapter').length > 0) throw hasAdapter(displayName(name))
     const pathOf = (layerDigest: string) => blobPath(this.layout, layerDigest)
     const [[system], [template], messages, parameters] = await Promise.all([
@@ -153,6 +154,8 @@ class FolderCatalog implements ModelsFolder {
       sizeBytes: layersOf(manifest, 'model')[0]?.size ?? 0,
       parameters,
       families: [...new Set(families)],
+      ...(capabilities.includes('vision') ? { sees: true } : {}),
+      ...(facts.contextLength > 0 ? { trainedTokens: facts.contextLength } : {}),
       ...(system === undefined ? {} : { system }),
       ...(template === undefined ? {} : { template }),
       ...(messages.length === 0 ? {} : { messages }),
@@ -161,12 +164,12 @@ class FolderCatalog implements ModelsFolder {
     }
   }
 
-  async show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined> {
+  async show(name: string, verbose: boolean, instead: ShownInstead = {}): Promise<Record<string, unknown> | undefined> {
     const wanted = parseModelName(name)
     if (wanted === undefined) return undefined
     const model = pick(await this.#walk(), wanted)
     if (model === undefined) return undefined
-    return showModel(model, (digest) => blobPath(this.layout, digest), verbose)
+    return showModel(model, (digest) => blobPath(this.layout, digest), { verbose, ...instead })
   }
 
   async importGguf(

@@ -19,11 +19,10 @@ export interface GgufFacts {
   readonly capabilities: readonly string[]
   /** Jinja. */
   readonly chatTemplate?: string
-  /** Every key as `/api/show` answers it, arrays as null. */
-  readonly modelInfo: Readonly<Record<string, unknown>>
 }
 
 export interface GgufDetails {
+  /** Every key as `/api/show` answers it; arrays are null unless that is verbose. */
   readonly modelInfo: Readonly<Record<string, unknown>>
   readonly tensors: readonly { name: string; type: string; shape: readonly number[] }[]
 }
@@ -73,13 +72,12 @@ export async function readGgufFacts(path: string): Promise<GgufFacts> {
     embeddingLength: countOf(values[`${architecture}.embedding_length`]),
     capabilities: capabilitiesOf(architecture, values),
     ...(template === undefined ? {} : { chatTemplate: template }),
-    modelInfo: modelInfo(header),
   }
 }
 
-/** What only a verbose answer needs: the arrays (a vocabulary takes megabytes) and the tensors. Not remembered. */
-export async function readGgufDetails(path: string): Promise<GgufDetails> {
-  const header = await readHeader(path, 'all')
+/** What only `/api/show` needs: the tensors, and the arrays where it is verbose (a vocabulary takes megabytes). Not remembered. */
+export async function readGgufDetails(path: string, verbose: boolean): Promise<GgufDetails> {
+  const header = await readHeader(path, verbose ? 'all' : 'none')
   return {
     modelInfo: modelInfo(header),
     tensors: header.tensors.map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape })),

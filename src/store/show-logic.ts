@@ -1,5 +1,5 @@
 /** Answers `models.show`, piece by piece: a verbose answer has megabytes of vocabulary. */
-import type { ModelCatalog } from '../../actors/model-catalog.ts'
+import type { ModelCatalog, ShownInstead } from '../../actors/model-catalog.ts'
 import type { ShowRequest } from '../../actors/models.ts'
 import { maxShowPiece } from '../../protocols/messages.ts'
 import { here } from '../runtime/here.ts'
@@ -9,15 +9,17 @@ import { fromPromise } from '../runtime/logic.ts'
 export function showLogic(catalog: ModelCatalog, onError: (error: unknown, model: string) => void) {
   // The asker comes back at once for the next piece: one text is remembered between two pieces, and no more.
   let last: { readonly key: string; readonly text: string } | undefined
-  const textOf = async (name: string, verbose: boolean): Promise<string | undefined> => {
-    const info = await catalog.show(name, verbose)
+  const textOf = async (name: string, verbose: boolean, instead: ShownInstead): Promise<string | undefined> => {
+    const info = await catalog.show(name, verbose, instead)
     return info === undefined ? undefined : JSON.stringify(info)
   }
   return fromPromise<void, ShowRequest>(async ({ input, system }) => {
-    const { name, verbose, offset, replyTo } = input
-    const key = `${name} ${verbose}`
+    const { name, verbose, offset, system: shownSystem, options, replyTo } = input
+    const instead = { ...(shownSystem === undefined ? {} : { system: shownSystem }), ...(options && { options }) }
+    const key = JSON.stringify([name, verbose, instead])
     const remembered = offset > 0 && last?.key === key ? last.text : undefined
-    const text = remembered ?? (await textOf(name, verbose).catch((error: unknown) => void onError(error, name)))
+    const text =
+      remembered ?? (await textOf(name, verbose, instead).catch((error: unknown) => void onError(error, name)))
     const piece = text === undefined ? null : pieceOf(text, offset)
     const isLast = text === undefined || piece === null || offset + piece.length >= text.length
     last = isLast ? undefined : { key, text }

@@ -1,8 +1,10 @@
 /** `/api/show`: everything about one model, in Ollama's fields and text forms. */
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import type { ShownInstead } from '../../actors/model-catalog.ts'
 import { displayName } from '../../protocols/model-name.ts'
 import { quoted } from '../modelfile/quote.ts'
+import { floatText } from '../prompt/go-template/print.ts'
 import { shownTemplate } from './capabilities.ts'
 import { readGgufDetails, readGgufInfo } from './gguf.ts'
 import { type LayerKind, layersOf, type Manifest, readJson, readText } from './manifest.ts'
@@ -15,27 +17,28 @@ export type BlobPath = (digest: string) => string
 const parametersCheck = Compile(Type.Record(Type.String(), Type.Unknown()))
 const messagesCheck = Compile(Type.Array(Type.Object({ role: Type.String(), content: Type.String() })))
 
-/** The answer without the request's echo. Throws a StoreError when a layer cannot be read. */
+/** Throws a StoreError when a layer cannot be read. */
 export async function showModel(
   model: StoredModel,
   blobPath: BlobPath,
-  verbose: boolean,
+  { verbose, system, options }: { readonly verbose: boolean } & ShownInstead,
 ): Promise<Record<string, unknown>> {
   const { manifest, config, facts } = model
-  const [licenses, systems, templates] = await Promise.all([
+  const [licenses, ownSystems, templates] = await Promise.all([
     readTexts(manifest, 'license', blobPath),
     readTexts(manifest, 'system', blobPath),
     readTexts(manifest, 'template', blobPath),
   ])
+  const systems = system ? [system] : ownSystems
   const parameters = await readParameters(manifest, blobPath)
   const messages = await readMessages(manifest, blobPath)
   const modelfile = modelfileText({
     ...{ model, blobPath, templates, systems, licenses, messages },
-    parameters: parameterLines(parameters, String),
+    parameters: parameterLines({ ...parameters, ...options }, plainValue),
   })
   const lines = parameterLines(parameters, goValue)
   const [projector] = layersOf(manifest, 'projector')
-  const details = verbose ? await readGgufDetails(model.path) : undefined
+  const { modelInfo, tensors } = await readGgufDetails(model.path, verbose)
   return {
     ...(licenses.length > 0 ? { license: licenses.join('\n') } : {}),
     modelfile,
@@ -44,9 +47,9 @@ export async function showModel(
     ...(systems[0] === undefined ? {} : { system: systems[0] }),
     details: detailsOf(model),
     ...(messages.length > 0 ? { messages } : {}),
-    model_info: details?.modelInfo ?? facts.modelInfo,
+    model_info: modelInfo,
     ...(projector === undefined ? {} : { projector_info: await readGgufInfo(blobPath(projector.digest), verbose) }),
-    ...(details === undefined ? {} : { tensors: details.tensors }),
+    ...(tensors.length === 0 ? {} : { tensors }),
     capabilities: model.capabilities,
     modified_at: localTime(model.modifiedAtMs),
     ...(config.requires === undefined ? {} : { requires: config.requires }),
@@ -98,7 +101,12 @@ function parameterLines(
 }
 
 function goValue(value: unknown): string {
-  return typeof value === 'string' ? goQuoted(value) : String(value)
+  return typeof value === 'string' ? goQuoted(value) : plainValue(value)
+}
+
+/** A number is a float64 there, and written as such: a million has an exponent. */
+function plainValue(value: unknown): string {
+  return typeof value === 'number' ? floatText(value) : String(value)
 }
 
 interface ModelfileParts {

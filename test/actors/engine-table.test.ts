@@ -116,6 +116,9 @@ it('a model is wanted once, however many wait for it', () => {
     keepAliveMs: 20,
     options: { num_ctx: 3 },
   })
-  expect(leaving.get('a')?.options).toEqual({ num_ctx: 3 })
+  expect(leaving.get('a')?.options).toEqual({ num_ctx: 1 })
+  const unasked = withRow(once, 'a', { state: 'leaving', waiters: [] })
+  const anew = withWaiter(unasked, 'a', { waiter: 'n/$ask/4', keepAliveMs: 20, options: { num_ctx: 4 } })
+  expect(anew.get('a')?.options).toEqual({ num_ctx: 4 })
   expect(twice.get('a')).toMatchObject({ state: 'loading', waiters: ['n/$ask/1', 'n/$ask/2'], keepAliveMs: 20 })
 })

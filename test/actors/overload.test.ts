@@ -153,3 +153,39 @@ it('an hour of overload leaves no trace: typed refusals, bounded queues, flat me
   expect(clients.served - served).toBe(30)
   expect(refusals.get('busy')).toBe(before)
 }, 120_000)
+
+it('a client of another node is served while the clients of the holder never let up', async () => {
+  const { world, worker, entry } = await start()
+  const own = new Clients(worker)
+  const offer = async (forMs: number): Promise<void> => {
+    for (let ms = 0; ms < forMs; ms += offeredEveryMs) {
+      own.ask()
+      await world.run(offeredEveryMs)
+    }
+    own.settle()
+  }
+  await offer(30_000)
+  const guests = []
+  for (let count = 0; count < 5; count++) {
+    const guest = entry.submit('m', words)
+    await offer(10_000)
+    guests.push(guest.frames.at(-1)?.kind)
+  }
+  expect(guests).toEqual(Array(5).fill('done'))
+  expect(own.refusals.get('busy')).toBeGreaterThan(0)
+})
+
+it('thirty clients at once are served or told that there is no place, by one node and by two', async () => {
+  const { world, worker, entry } = await start()
+  for (const sites of [[worker], [worker, entry]]) {
+    const asked = sites.flatMap((site) => Array.from({ length: 30 }, () => site.submit('m', words)))
+    await world.run(60_000)
+    const ends = asked.map(({ refused, frames }) => {
+      const last = frames.at(-1)
+      return refused ?? (last?.kind === 'refused' ? last.reason : last?.kind)
+    })
+    expect(ends.filter((end) => end !== 'done' && end !== 'busy')).toEqual([])
+    expect(ends.filter((end) => end === 'done').length).toBeGreaterThanOrEqual(sites.length * maxQueue)
+    expect(ends.filter((end) => end === 'busy').length).toBeGreaterThan(0)
+  }
+})

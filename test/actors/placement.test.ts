@@ -9,6 +9,7 @@ const candidates: fc.Arbitrary<Candidate[]> = fc
       node: fc.string({ minLength: 1, maxLength: 4 }),
       local: fc.constant(false),
       outstanding: fc.nat(12),
+      ofModel: fc.nat(12),
       reported: fc.nat(12),
       window: fc.nat(12),
     }),
@@ -26,6 +27,7 @@ const plain = (node: string, load: number, local = false): Candidate => ({
   node,
   local,
   outstanding: load,
+  ofModel: load,
   reported: 0,
   window: 100,
 })
@@ -99,7 +101,7 @@ it('only holders with room for one more request are candidates', () => {
   fc.assert(
     fc.property(candidates, (given) => {
       const room = unsaturated(given)
-      for (const candidate of given) expect(room.includes(candidate)).toBe(candidate.outstanding < candidate.window)
+      for (const candidate of given) expect(room.includes(candidate)).toBe(candidate.ofModel < candidate.window)
     }),
   )
 })

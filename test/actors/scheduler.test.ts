@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Office } from './support/office.ts'
 import { poison } from './support/poison.ts'
-import { digestA } from './support/reports.ts'
+import { digestA, digestB } from './support/reports.ts'
 
 /** The windows of a holder: of one whose slots are unknown, and of each slot that is known. */
 const unknownWindow = 8
@@ -105,6 +105,28 @@ describe('admission', () => {
     await office.settle()
     expect(answer.value).toMatchObject({ type: 'task.refused', code: 'busy' })
     expect(await office.load()).toEqual({ active: unknownWindow, queued: 2 })
+  })
+
+  it('lets nobody wait for one model because a holder is full of requests for another', async () => {
+    const office = new Office({ slots: 1 })
+    office.seeModels({ m: digestA, n: digestB }, 1)
+    await fill(office, windowPerSlot + 2)
+    const other = await office.admit({ model: 'n' })
+    expect(office.stateOf(other)).toBe('attempting.dispatched')
+    expect(await office.load()).toEqual({ active: windowPerSlot + 1, queued: 2 })
+  })
+
+  it('gives room that two models share to whoever has waited longest, whatever its model', async () => {
+    const office = new Office({ slots: 1 })
+    office.seeModels({ m: digestA, n: digestB }, 1)
+    const full = await fill(office, windowPerSlot)
+    // Their engine is one: there is no room in it for the other model either.
+    const waiting = await office.admit({ model: 'n' })
+    office.attempt(waiting).isRefused('busy')
+    await fill(office, 1)
+    office.attempt(full[0] as string).completes()
+    await office.settle()
+    expect(office.running().at(-2)?.request.id).toBe(waiting)
   })
 
   it('ends with a drain; what waits is placed all the same', async () => {

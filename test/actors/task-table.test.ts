@@ -69,7 +69,11 @@ function expectSame(table: TaskTable, model: Model): void {
   expect(table.size).toBe(model.entries.length)
   expect(table.waiting).toBe(model.entries.filter(({ node }) => node === undefined).length)
   for (const node of nodes) {
-    expect(table.outstanding(node)).toBe(model.entries.filter((entry) => entry.node === node).length)
+    const there = model.entries.filter((entry) => entry.node === node)
+    expect(table.outstanding(node)).toBe(there.length)
+    for (const digest of digests) {
+      expect(table.outstandingOf(node, digest)).toBe(there.filter((entry) => entry.digest === digest).length)
+    }
   }
   for (const digest of digests) {
     expect(table.queued(digest)).toBe(model.queue(digest).length)
@@ -92,6 +96,16 @@ it('whatever happens to tasks, the table knows what a plain list would know', ()
       expectSame(table, new Model())
     }),
   )
+})
+
+it('the queue comes first whose next task is due first, by the same order', () => {
+  const table = new TaskTable()
+  const add = (digest: string, priority: number, deadlineMs: number): void =>
+    table.add({ task: digest, id: digest, digest, priority, deadlineMs, node: undefined })
+  add('late', 0, 90)
+  add('early', 0, 50)
+  add('urgent', 5, 99)
+  expect(table.queuedDigests()).toEqual(['urgent', 'early', 'late'])
 })
 
 it('a queue is left by priority, then by the nearer deadline, then in order of arrival', () => {

@@ -335,14 +335,51 @@ describe('a request that wants a model loaded otherwise', () => {
     expect(answer.value).toMatchObject({ type: 'worker.ready' })
   })
 
-  it('is ready at once where it is loaded so already, or does not care', async () => {
+  it('is ready at once where it is loaded so already', async () => {
     const shop = new Workshop()
     await shop.load('a')
     shop.contexts.set('a', 4096)
     const same = shop.acquire('a', undefined, { num_ctx: 4096 })
-    const any = shop.acquire('a')
     await shop.settle()
-    expect([same.value?.type, any.value?.type, shop.started('a')]).toEqual(['worker.ready', 'worker.ready', 1])
+    expect([same.value?.type, shop.started('a')]).toEqual(['worker.ready', 1])
+  })
+
+  it('does not wait behind requests that go on coming: an engine that is to leave gets nothing new', async () => {
+    const shop = new Workshop()
+    await shop.load('a', { requests: 2 })
+    const answer = shop.acquire('a', undefined, { num_ctx: 8192 })
+    await shop.settle()
+    expect(shop.process('a').isLeaving).toBe(true)
+    const others = [shop.acquire('a'), shop.acquire('a')]
+    shop.end('a')
+    shop.end('a')
+    await shop.settle()
+    expect(shop.contexts.get('a')).toBe(8192)
+    shop.process('a').becomesReady()
+    await shop.settle()
+    expect([answer, ...others].map(({ value }) => value?.type)).toEqual(Array(3).fill('worker.ready'))
+  })
+
+  it('is served in its turn, whatever the others want: who has waited longest decides', async () => {
+    const shop = new Workshop()
+    await shop.load('a', { requests: 1 })
+    const sizes = [1024, 2048, 4096]
+    const wanting = sizes.map((num_ctx) => shop.acquire('a', undefined, { num_ctx }))
+    await shop.settle()
+    shop.end('a')
+    await shop.settle()
+    const loaded = [shop.contexts.get('a')]
+    shop.process('a').becomesReady()
+    await shop.settle()
+    expect(wanting.map(({ value }) => value?.type)).toEqual(Array(3).fill('worker.ready'))
+    // The first is served; the others find that it is not what they wanted, and ask again.
+    shop.begin('a')
+    for (const num_ctx of sizes.slice(1)) shop.acquire('a', undefined, { num_ctx })
+    await shop.settle()
+    shop.end('a')
+    await shop.settle()
+    loaded.push(shop.contexts.get('a'))
+    expect(loaded).toEqual([1024, 2048])
   })
 })
 

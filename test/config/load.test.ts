@@ -41,6 +41,7 @@ describe('loadConfig', () => {
       slots: 4,
       contextTokens: 4096,
       keepAliveMs: 300_000,
+      loadTimeoutMs: 300_000,
       maxLoaded: 3,
       maxQueue: 512,
       pullMaxBytesPerSecond: 0,
@@ -98,6 +99,13 @@ describe('loadConfig', () => {
       maxQueue: 7,
       keepAliveMs: Number.POSITIVE_INFINITY,
     })
+  })
+
+  it('waits for a load that shows no progress as long as OLLAMA_LOAD_TIMEOUT says, and for ever where that is 0 or less', () => {
+    const timeout = (OLLAMA_LOAD_TIMEOUT: string) => load({ env: { OLLAMA_LOAD_TIMEOUT } }).loadTimeoutMs
+    expect(timeout('10m')).toBe(600_000)
+    expect(timeout('90')).toBe(90_000)
+    for (const forEver of ['0', '-1', '-5m']) expect(timeout(forEver)).toBe(Number.POSITIVE_INFINITY)
   })
 
   it('reads numbers of seconds and durations', () => {

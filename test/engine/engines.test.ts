@@ -59,6 +59,27 @@ describe('the process of an engine', () => {
     },
   )
 
+  it('whose load hangs is given up in Ollama’s words, once it has shown no progress for so long', async () => {
+    const hanging = new Stable({ loadMs: 3_600_000 }, async () => file, 60_000)
+    await hanging.start()
+    await hanging.world.run(59_000)
+    expect(hanging.heard('engine.unusable')).toEqual([])
+    await hanging.world.run(2_000)
+    expect(hanging.heard('engine.unusable')).toMatchObject([
+      {
+        failure: {
+          code: 'load-failed',
+          message: expect.stringMatching(/^timed out waiting for llama-server to start - m:latest showed no progress/),
+        },
+      },
+    ])
+    expect(hanging.state()).toBeUndefined()
+    const patient = new Stable({ loadMs: 3_600_000 })
+    await patient.start()
+    await patient.world.run(3_600_100)
+    expect(patient.heard('engine.ready')).toHaveLength(1)
+  })
+
   it('of a model that is gone, or cannot be looked up, says which', async () => {
     const gone = new Stable({}, async () => undefined)
     await gone.start('0123456789abcdef')
@@ -96,12 +117,66 @@ describe('options that are fixed when a model is loaded', () => {
     expect(other.engines.get('d', { num_ctx: 0, num_gpu: -1 })).toBeUndefined()
   })
 
-  it('that a request leaves open do not matter', async () => {
+  it.each([
+    ['a larger context', { num_ctx: 64 }, { num_ctx: 128 }],
+    ['a smaller context', { num_ctx: 128 }, { num_ctx: 64 }],
+    ['the usual context after another', { num_ctx: 64 }, { temperature: 2 }],
+    ['another context than the usual', {}, { num_ctx: 64 }],
+    ['other batches', { num_batch: 64 }, { num_batch: 128 }],
+    ['the usual batches after others', { num_batch: 64 }, {}],
+    ['other threads', {}, { num_thread: 3 }],
+    ['the usual threads after others', { num_thread: 3 }, {}],
+    ['no layers on the GPU', {}, { num_gpu: 0 }],
+    ['a file that is not mapped', {}, { use_mmap: false }],
+  ])('are loaded anew for %s', async (_, loaded, asked) => {
     const stable = new Stable()
-    await stable.start('d', { num_ctx: 64 })
+    await stable.start('d', loaded)
+    expect(stable.engines.suits('d', loaded)).toBe(true)
+    expect(stable.engines.suits('d', asked)).toBe(false)
+  })
+
+  it.each([
+    ['the usual said aloud', {}, { num_ctx: 256, num_batch: 512, num_thread: 1, use_mmap: true }],
+    ['what null and 0 leave open', {}, { num_ctx: 0, num_batch: null, num_gpu: -1 }],
+    ['any number of layers on the GPU', { num_gpu: 3 }, {}],
+  ])('are not loaded anew for %s', async (_, loaded, asked) => {
+    const stable = new Stable()
+    await stable.start('d', loaded)
+    expect(stable.engines.suits('d', asked)).toBe(true)
+  })
+
+  it('are the same where both are more than the model was trained for', async () => {
+    const stable = new Stable({}, async () => ({ ...file, trainedTokens: 128 }))
+    await stable.start('d', { num_ctx: 512 })
+    expect(stable.engines.get('d', { num_ctx: 8192 })?.engine.contextLength).toBe(128)
     expect(stable.engines.suits('d', {})).toBe(true)
-    expect(stable.engines.suits('d', { num_ctx: null, temperature: 2 })).toBe(true)
-    expect(stable.engines.suits('d', { num_ctx: 128 })).toBe(false)
+    expect(stable.engines.suits('d', { num_ctx: 64 })).toBe(false)
+  })
+
+  it('give a model that looks at images no less than it needs for one', async () => {
+    const stable = new Stable({}, async () => ({ ...file, sees: true }))
+    await stable.start('d', { num_ctx: 64 })
+    expect(stable.engines.get('d')?.engine.contextLength).toBe(2048)
+  })
+})
+
+describe('an engine that is to leave memory', () => {
+  it('finishes what it computes, and is not there for anything new', async () => {
+    const stable = new Stable({ tokensPerSecond: 10 })
+    await stable.start()
+    const load = stable.engines.get('d')?.load
+    stable.runtime.tell('n/node/engines/d', { type: 'request.started', load })
+    const seen = stable.infer()
+    await stable.world.run(100)
+    stable.runtime.tell('n/node/engines/d', { type: 'engine.unload' })
+    await stable.world.run(10)
+    expect(stable.engines.get('d')).toBeUndefined()
+    expect(stable.engines.suits('d', {})).toBe(false)
+    await stable.world.run(1_000)
+    expect(seen.frames.at(-1)).toMatchObject({ kind: 'done' })
+    stable.runtime.tell('n/node/engines/d', { type: 'request.ended', load })
+    await stable.world.run(10)
+    expect(stable.state()).toBeUndefined()
   })
 })
 
@@ -152,5 +227,26 @@ describe('two versions on one file', () => {
     expect(await stable.engines.ownerOf('e', { top_k: 3 })).toEqual({ owner: 'd', options: { top_k: 3, num_ctx: 64 } })
     expect(stable.engines.shared('e', {})).toBeUndefined()
     expect(stable.engines.suits('d', { num_ctx: 64 })).toBe(false)
+  })
+
+  it('share one process as often as either wants the other’s context, the usual one included', async () => {
+    const large = async (digest: string) => ({
+      ...file,
+      digest,
+      path: '/blobs/a',
+      parameters: digest === 'd' ? { num_ctx: 512, num_batch: 64 } : {},
+    })
+    const stable = new Stable({}, large)
+    await stable.start('d')
+    expect(stable.engines.get('d')?.engine.contextLength).toBe(512)
+    const { owner, options } = await stable.engines.ownerOf('e', {})
+    expect({ owner, options }).toEqual({ owner: 'd', options: { num_ctx: 256, num_batch: 512 } })
+    expect(stable.engines.shared('e', {})).toBeUndefined()
+    void stable.runtime.stop('n/node/engines/d')
+    await stable.world.run(10)
+    await stable.start('d', options)
+    await stable.engines.ownerOf('e', {})
+    expect(stable.engines.shared('e', {})?.engine.contextLength).toBe(256)
+    expect(stable.engines.get('d')).toBeUndefined()
   })
 })

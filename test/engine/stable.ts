@@ -34,7 +34,11 @@ export class Stable {
   /** Every engine that was loaded, oldest first. */
   readonly loaded: LoadedEngine[] = []
 
-  constructor(sim: SimOptions = {}, find: (digest: string) => Promise<ModelFile | undefined> = async () => file) {
+  constructor(
+    sim: SimOptions = {},
+    find: (digest: string) => Promise<ModelFile | undefined> = async () => file,
+    stallMs = Number.POSITIVE_INFINITY,
+  ) {
     const driver = new SimDriver({ clock: this.world, ...sim })
     const noting = {
       name: driver.name,
@@ -44,7 +48,7 @@ export class Stable {
         return engine
       },
     }
-    this.engines = new Engines({ driver: noting, settings, find })
+    this.engines = new Engines({ driver: noting, settings, find, patience: { stallMs, clock: this.world } })
     this.runtime.spawn(
       supervisor('node', {
         children: [this.worker.spec, supervisor('engines', { policy: { ...steady, intensity: 100 } })],

@@ -73,7 +73,8 @@ describe('generate', () => {
     for (const answer of answers) {
       expect(answer.response).toBe(first?.response)
       expect(answer.context).toEqual(first?.context)
-      expect(answer.context.length).toBe(answer.prompt_eval_count + answer.eval_count)
+      // The mark of the beginning is counted, and no part of the context.
+      expect(answer.context.length).toBe(answer.prompt_eval_count - 1 + answer.eval_count)
       expectMetrics(answer)
     }
     const { context } = first as GenerateResponse

@@ -18,6 +18,12 @@ const render = (facts: Partial<ModelFacts>, work: ConversationWork) =>
 const user = (content: string): ChatMessage => ({ role: 'user', content })
 const assistant = (content: string): ChatMessage => ({ role: 'assistant', content })
 
+/** A struct prints its fields in their order, nil as `<nil>`; a map of properties is JSON, with its keys sorted. */
+const properties = '{"city":{"type":"string","description":"Where"},"unit":{"type":"string","enum":["C","F"]}}'
+const parameters = `{object <nil> <nil> [city] ${properties}}`
+const described = `{weather Weather <now> ${parameters}}`
+const tool = `{function <nil> ${described}}`
+
 describe('a model with a Go template', () => {
   it.each(Object.entries(families))('renders a conversation in the style of %s', (_, { template, prompt }) => {
     expect(render({ goTemplate: template }, chat(conversation, { tools: [weather] })).prompt).toBe(prompt)
@@ -45,6 +51,37 @@ describe('a model with a Go template', () => {
     expect(render({ goTemplate: levels }, chat([user('x')], { think: 'high' })).prompt).toBe('true high true1')
     expect(render({ goTemplate: levels }, chat([user('x')], { think: true })).prompt).toBe('true medium true1')
     expect(render({ goTemplate: levels }, chat([user('x')])).prompt).toBe('false  false1')
+  })
+
+  it('knows three levels of thought where it writes harmony, of which the highest is high', () => {
+    const goTemplate = '<|start|>{{ .ThinkLevel }}<|end|>{{ range .Messages }}{{ .Content }}{{ end }}'
+    const level = (facts: Partial<ModelFacts>, think: unknown) =>
+      render({ goTemplate, ...facts }, chat([user('')], { think })).prompt
+    const levels = [true, 'low', 'medium', 'high', 'max', false]
+    const gptoss = { families: ['gptoss'] }
+    expect(levels.map((think) => level(gptoss, think))).toEqual(
+      ['medium', 'low', 'medium', 'high', 'high', ''].map((text) => `<|start|>${text}<|end|>`),
+    )
+    expect(level(gptoss, undefined)).toBe('<|start|>medium<|end|>')
+    expect(level({}, 'max')).toBe('<|start|>max<|end|>')
+  })
+
+  it.each([
+    ['.Tools', '{{ . }}', tool],
+    ['.Tools', '{{ .Function }}', described],
+    ['.Tools', '{{ .Function.Parameters }}', parameters],
+    ['.Tools', '{{ .Function.Parameters.Properties }}', properties],
+    ['.Tools', '{{ json .Function.Parameters.Required }}{{ .Function.Parameters.Required }}', '["city"][city]'],
+    [
+      '.Tools',
+      '{{ range $name, $_ := .Function.Parameters.Properties }}{{ $name }}={{ . }};{{ end }}',
+      'city={[] string <nil> Where [] <nil> []};unit={[] string <nil>  [C F] <nil> []};',
+    ],
+    ['.Messages', '{{ . }}', '{user Hi  [] []  }'],
+    ['.Messages', '{{ .ToolCalls }}|{{ .Images }}|{{ .ToolName }}', '[]|[]|'],
+  ])('prints each of %s by %s as Go prints its own types', (list, action, text) => {
+    const goTemplate = `{{ range ${list} }}${action}{{ end }}{{/* .Messages */}}{{ if false }}{{ .Messages }}{{ end }}`
+    expect(render({ goTemplate }, chat([user('Hi')], { tools: [weather] })).prompt).toBe(text)
   })
 
   it('joins neighbours of one role by a blank line, but not the answers of tools', () => {
@@ -132,9 +169,9 @@ describe('a generate request', () => {
     expect(() => render({ goTemplate: '{{ .Prompt }}' }, generate({ suffix: 'end' }))).toThrow(PromptError)
   })
 
-  it('is left as it is when it is raw, but for the mark that the tokenizer adds', () => {
-    expect(render({ goTemplate }, generate({ raw: true, prompt: '<s>x' })).prompt).toBe('x')
-    expect(render({ goTemplate, addsBos: false }, generate({ raw: true, prompt: '<s>x' })).prompt).toBe('<s>x')
+  it('is left as it is when it is raw, the mark of its beginning included: the engine sees to that', () => {
+    expect(render({ goTemplate }, generate({ raw: true, prompt: '<s>x' })).prompt).toBe('<s>x')
+    expect(render({ goTemplate: '<s>{{ .Prompt }}' }, generate({})).prompt).toBe('<s>Why?')
   })
 
   it('goes through as it is where the model has no template', () => {
@@ -157,6 +194,11 @@ describe('a model with the template of its GGUF', () => {
     expect(prompt).toMatch(/^\[\{"type": "function", "function": \{"name": "weather"/)
     expect(prompt).toMatch(/<assistant>\[weather \{"unit": "C", "city": "Oslo"\}\]<tool>7 degrees<assistant><think>$/)
     expect(answer).toMatchObject({ thinking: { open: '<think>', close: '</think>', started: true } })
+  })
+
+  it('begins without the mark that the tokenizer adds', () => {
+    expect(render({ chatTemplate }, chat([user('x')])).prompt).toMatch(/^<user>/)
+    expect(render({ chatTemplate, addsBos: false }, chat([user('x')])).prompt).toMatch(/^<s><user>/)
   })
 
   it('gives arguments as text to templates that insist on it', () => {

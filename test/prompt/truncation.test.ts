@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ChatMessage } from '../../protocols/chat.ts'
-import { fitConversation, fitPrompt, withoutBos } from '../../src/prompt/truncation.ts'
+import { fitConversation, fitPrompt, keptTokens, withoutBos } from '../../src/prompt/truncation.ts'
 
 const message = (role: string, content: string): ChatMessage => ({ role, content })
 const count = async (messages: readonly ChatMessage[]) => messages.reduce((sum, { content }) => sum + content.length, 0)
@@ -45,26 +45,40 @@ describe('a conversation that does not fit', () => {
 
 describe('a prompt that does not fit', () => {
   const tokens = [...Array(100).keys()]
+  const room = { keep: 0, truncate: true, shift: true }
 
   it('keeps its beginning and its end, and leaves half of what is not kept for the answer', () => {
-    const cut = fitPrompt(tokens, 40, 4)
+    const cut = fitPrompt(tokens, { ...room, contextTokens: 40, keep: 4 })
     expect(cut).toHaveLength(40 - 18)
-    expect(cut?.slice(0, 5)).toEqual([0, 1, 2, 3, 82])
-    expect(cut?.at(-1)).toBe(99)
+    expect(cut.slice(0, 5)).toEqual([0, 1, 2, 3, 82])
+    expect(cut.at(-1)).toBe(99)
+  })
+
+  it('keeps nothing but its beginning where all of that is to be kept', () => {
+    expect(fitPrompt(tokens, { ...room, contextTokens: 40, keep: -1 })).toEqual(tokens.slice(0, 39))
+  })
+
+  it('keeps the mark of its beginning beside what is to be kept', () => {
+    expect([keptTokens(4, true), keptTokens(4, false), keptTokens(-1, true)]).toEqual([5, 4, -1])
   })
 
   it('is not cut where it fits, and nothing where it may not be', () => {
-    expect(fitPrompt(tokens, 101, undefined)).toBe(tokens)
-    expect(fitPrompt(tokens, 100, undefined)).toBeUndefined()
+    expect(fitPrompt(tokens, { ...room, contextTokens: 101, shift: false })).toBe(tokens)
+    expect(() => fitPrompt(tokens, { ...room, contextTokens: 100, shift: false })).toThrow(
+      /^the prompt is longer than the context length currently available to the model; shorten the prompt, adjust the/,
+    )
+    expect(() => fitPrompt(tokens, { ...room, contextTokens: 100, truncate: false })).toThrow(
+      '"message":"request (100 tokens) exceeds the available context size (100 tokens), try increasing it"',
+    )
   })
 
   it('always leaves room for one token, whatever is to be kept', () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 200 }), fc.integer({ min: -1, max: 300 }), (contextTokens, keep) => {
-        const cut = fitPrompt(tokens, contextTokens, keep) ?? []
+        const cut = fitPrompt(tokens, { ...room, contextTokens, keep })
         expect(cut.length).toBeLessThan(contextTokens)
         expect(cut.length).toBeGreaterThan(0)
-        expect(cut.at(-1)).toBe(99)
+        if (keep >= 0 && keep < contextTokens - 1) expect(cut.at(-1)).toBe(99)
       }),
     )
   })

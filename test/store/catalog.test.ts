@@ -60,6 +60,7 @@ describe('a store that Ollama wrote', () => {
       name: 'tiny:latest',
       path: join(folder, 'blobs', `sha256-${tinyHex}`),
       sizeBytes: 1_669_600,
+      trainedTokens: 1024,
       parameters: { stop: ['<|im_end|>', 'a\tb"c\u001b'], num_ctx: 512, temperature: 0.7 },
       system: 'You are "tiny".',
       template: '{{ .Prompt }}\n{{ .Response }}',
@@ -119,7 +120,7 @@ describe('a store that Ollama wrote', () => {
         '',
       ].join('\n'),
     )
-    expect(shown).not.toHaveProperty('tensors')
+    expect(shown?.tensors).toHaveLength(57)
   })
 
   it('is shown with arrays and tensors when asked for everything', async () => {

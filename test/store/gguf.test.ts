@@ -25,15 +25,17 @@ describe('GGUF files', () => {
       capabilities: ['completion'],
     })
     expect(facts.chatTemplate).toContain('<|im_start|>')
-    expect(facts.modelInfo).toMatchObject({ 'general.parameter_count': 1_541_760, 'tokenizer.ggml.tokens': null })
-    expect(facts.modelInfo['llama.attention.layer_norm_rms_epsilon']).toBe(0.00001)
-    expect(facts.modelInfo).not.toHaveProperty('general.name')
-    expect(facts.modelInfo).not.toHaveProperty(['tokenizer.chat_template'])
+    const { modelInfo, tensors } = await readGgufDetails(tinyPath, false)
+    expect(modelInfo).toMatchObject({ 'general.parameter_count': 1_541_760, 'tokenizer.ggml.tokens': null })
+    expect(modelInfo['llama.attention.layer_norm_rms_epsilon']).toBe(0.00001)
+    expect(modelInfo).not.toHaveProperty('general.name')
+    expect(modelInfo).not.toHaveProperty(['tokenizer.chat_template'])
+    expect(tensors).toHaveLength(57)
   })
 
   it('are read with the same values and tensors as another reader sees', async () => {
     const theirs = await gguf(tinyPath, { allowLocalFile: true, computeParametersCount: true })
-    const ours = await readGgufDetails(tinyPath)
+    const ours = await readGgufDetails(tinyPath, true)
     const metadata: Record<string, unknown> = { ...theirs.metadata }
     for (const [key, value] of Object.entries(ours.modelInfo)) {
       if (key === 'general.parameter_count') expect(value).toBe(theirs.parameterCount)
@@ -67,7 +69,7 @@ describe('GGUF files', () => {
         const bytes = Buffer.from(header)
         for (const [at, value] of changed) bytes[at] = value
         await writeFile(path, bytes)
-        const error = await readGgufDetails(path).then(
+        const error = await readGgufDetails(path, true).then(
           () => undefined,
           (thrown) => thrown,
         )
@@ -126,8 +128,9 @@ describe('GGUF files', () => {
     const path = await fileOf(
       ggufBytes({ 'general.architecture': 'llama', 'tokenizer.ggml.tokens': tokens, last: 'x' }),
     )
-    expect((await readGgufFacts(path)).modelInfo).toMatchObject({ 'tokenizer.ggml.tokens': null, last: 'x' })
-    const { modelInfo } = await readGgufDetails(path)
+    const short = await readGgufDetails(path, false)
+    expect(short.modelInfo).toMatchObject({ 'tokenizer.ggml.tokens': null, last: 'x' })
+    const { modelInfo } = await readGgufDetails(path, true)
     expect(String(modelInfo['tokenizer.ggml.tokens']) === String(tokens)).toBe(true)
     expect(modelInfo.last).toBe('x')
   })
@@ -137,7 +140,7 @@ describe('GGUF files', () => {
     const path = await fileOf(ggufBytes({ 'general.architecture': 'a', 'tokenizer.chat_template': template, last: 1 }))
     const facts = await readGgufFacts(path)
     expect(facts.chatTemplate).toBe(template)
-    expect(facts.modelInfo.last).toBe(1)
+    expect((await readGgufDetails(path, false)).modelInfo.last).toBe(1)
   })
 
   it('are remembered, and read again when a damaged one was repaired', async () => {

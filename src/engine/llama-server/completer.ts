@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Failure } from '../../../protocols/exit.ts'
 import type { FailureCode, InferStream, WorkerLoad } from '../../../protocols/infer.ts'
-import { fitPrompt, promptTooLong } from '../../prompt/truncation.ts'
+import { fitPrompt, keptTokens, PromptTooLongError, withoutBos } from '../../prompt/truncation.ts'
 import { Calls, PromisedWork } from '../calls.ts'
 import { realClock } from '../clock.ts'
 import type { Completer, CompletionRequest, EmbeddingRequest, Vocabulary } from '../completer.ts'
@@ -25,6 +25,8 @@ export interface ServerCompleterInit {
   readonly contextLength: number
   readonly sizeBytes: number
   readonly vocabulary: Vocabulary
+  /** What the tokenizer puts before every text. */
+  readonly begin: readonly number[]
 }
 
 export class ServerCompleter implements Completer {
@@ -108,10 +110,12 @@ export class ServerCompleter implements Completer {
     if (format !== undefined && resume.length > grammarFrom) {
       throw new Error('this engine cannot continue an answer within its format: send the request again')
     }
-    const prompt = await this.#promptTokens(request)
+    const { prompt, addedTokens } = await this.#promptTokens(request)
     if (work.signal.aborted) return
-    const frames = new CompletionFrames(request, prompt)
-    const body = completionBody(request, prompt, this.contextLength)
+    const frames = new CompletionFrames(request, prompt, addedTokens)
+    const { bosToken, addsBos } = this.vocabulary
+    const text = withoutBos(request.prompt, bosToken, addsBos)
+    const body = completionBody({ ...request, prompt: text }, prompt, this.contextLength)
     for await (const event of this.#init.api.events('/completion', body, work.signal)) {
       for (const frame of frames.framesOf(event)) {
         await work.give(frame)
@@ -121,12 +125,18 @@ export class ServerCompleter implements Completer {
     throw new RemoteError(0, 'the stream ended without its last event')
   }
 
-  async #promptTokens({ before, prompt, resume, shift, sampling }: CompletionRequest): Promise<readonly number[]> {
-    const tokens = await this.#tokens(prompt, before.length === 0)
-    const fitted = fitPrompt([...before, ...tokens], this.contextLength, shift ? sampling.num_keep : undefined)
-    if (fitted === undefined) throw new EmbeddingError('context-exceeded', promptTooLong)
+  /** The prompt and the answer so far; and how many of its first tokens nobody gave. */
+  async #promptTokens(
+    request: CompletionRequest,
+  ): Promise<{ readonly prompt: readonly number[]; readonly addedTokens: number }> {
+    const { before, prompt, resume, sampling } = request
+    const given = [...before, ...(await this.#tokens(prompt, false))]
+    const { begin, contextLength: contextTokens } = this.#init
+    const added = begin[0] === given[0] ? [] : begin
+    const keep = keptTokens(sampling.num_keep, begin.length > 0)
+    const fitted = fitPrompt([...added, ...given], { ...request, contextTokens, keep })
     if (fitted.length === 0) throw new EmbeddingError('invalid-request', 'the prompt is empty')
-    return [...fitted, ...resume]
+    return { prompt: [...fitted, ...resume], addedTokens: added.length }
   }
 
   async #tokens(text: string, withSpecial: boolean): Promise<readonly number[]> {
@@ -146,6 +156,7 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, exitMs).unref()
 function failureOf(error: unknown): { readonly code: FailureCode; readonly message: string } {
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof EmbeddingError) return { code: error.code, message }
+  if (error instanceof PromptTooLongError) return { code: 'context-exceeded', message }
   if (error instanceof SchemaError) return { code: 'invalid-request', message }
   if (!(error instanceof RemoteError)) return { code: 'internal', message }
   if (error.status === 0) return { code: 'engine-crashed', message }

@@ -24,6 +24,7 @@ export function completionBody(request: CompletionRequest, prompt: readonly numb
     top_k: sampling.top_k,
     top_p: sampling.top_p,
     min_p: sampling.min_p,
+    typical_p: sampling.typical_p,
     seed: sampling.seed,
     repeat_penalty: sampling.repeat_penalty,
     repeat_last_n: sampling.repeat_last_n,
@@ -76,13 +77,16 @@ const eventCheck = Compile(Event)
 export class CompletionFrames {
   readonly #request: CompletionRequest
   readonly #prompt: readonly number[]
+  readonly #addedTokens: number
   /** Ours, not the server's: that one forgets the text which only began like a stop string. */
   readonly #stops: StopStrings
   #index: number
 
-  constructor(request: CompletionRequest, prompt: readonly number[]) {
+  /** @param addedTokens of the prompt's first, those that no `context` brings */
+  constructor(request: CompletionRequest, prompt: readonly number[], addedTokens: number) {
     this.#request = request
     this.#prompt = prompt
+    this.#addedTokens = addedTokens
     this.#stops = new StopStrings(request.sampling.stop)
     this.#index = request.resume.length
   }
@@ -134,7 +138,7 @@ export class CompletionFrames {
       evalTokens: this.#index,
       evalNs: nanoseconds(timings?.predicted_ms),
       loadNs: 0,
-      promptTokenIds: this.#prompt.slice(0, promptLength),
+      promptTokenIds: this.#prompt.slice(this.#addedTokens, promptLength),
     }
   }
 }

@@ -7,17 +7,15 @@ import type { Failure } from '../../../protocols/exit.ts'
 import type { Vocabulary } from '../completer.ts'
 import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from '../driver.ts'
 import { readHeader } from '../llama/header.ts'
-import { availableBytes, contextFor, estimateMemory, memoryRefusal } from '../llama/memory.ts'
+import { availableBytes, estimateMemory, memoryRefusal } from '../llama/memory.ts'
 import { PromptedEngine } from '../prompted-engine.ts'
 import { RemoteClient, RemoteError } from '../remote/client.ts'
 import { ServerCompleter } from './completer.ts'
 import { Embedder, type EmbeddingServer } from './embedder.ts'
-import { ServerProcess } from './process.ts'
+import { ServerProcess, type ServerProcessInit } from './process.ts'
 
 /** How often a server that is loading is asked whether it is ready. */
 const healthMs = 50
-/** A load that takes longer has failed: Ollama's `OLLAMA_LOAD_TIMEOUT`. */
-const loadMs = 5 * 60_000
 
 const propsCheck = Compile(
   Type.Object({
@@ -45,17 +43,26 @@ export class LlamaServerDriver implements Driver {
     this.#options = options
   }
 
-  async load(model: ModelFile, settings: EngineSettings, signal: AbortSignal): Promise<LoadedEngine> {
+  async load(
+    model: ModelFile,
+    settings: EngineSettings,
+    signal: AbortSignal,
+    onProgress: () => void = () => {},
+  ): Promise<LoadedEngine> {
     const shape = await readHeader(model)
-    const contextTokens = contextFor(shape, settings.contextTokens)
+    const { contextTokens } = settings
     const estimate = estimateMemory(shape, contextTokens, settings.slots)
     const refusal = memoryRefusal(estimate, availableBytes())
     if (refusal !== undefined) throw new EngineError('insufficient-memory', `${model.name}: ${refusal}`)
     let completer: ServerCompleter | undefined
-    const server = await this.#start(model, this.#words(model, settings, contextTokens), signal, (failure) =>
-      completer?.end(failure),
-    )
-    const embedder = new Embedder({ contextTokens, start: () => this.#startEmbedding(model, settings, contextTokens) })
+    const server = await this.#start(model, this.#words(model, settings, contextTokens), signal, {
+      onOutput: onProgress,
+      onEnd: (failure) => completer?.end(failure),
+    })
+    const embedder = new Embedder({
+      contextTokens,
+      start: (closing) => this.#startEmbedding(model, settings, contextTokens, closing),
+    })
     completer = new ServerCompleter({
       ...server,
       embedder,
@@ -63,7 +70,7 @@ export class LlamaServerDriver implements Driver {
       settings,
       contextLength: contextTokens,
       sizeBytes: estimate.totalBytes,
-      vocabulary: await vocabularyOf(server.api),
+      ...(await vocabularyOf(server.api)),
     })
     return new PromptedEngine({ completer, model })
   }
@@ -81,12 +88,17 @@ export class LlamaServerDriver implements Driver {
     ]
   }
 
-  async #startEmbedding(model: ModelFile, settings: EngineSettings, contextTokens: number): Promise<EmbeddingServer> {
+  async #startEmbedding(
+    model: ModelFile,
+    settings: EngineSettings,
+    contextTokens: number,
+    closing: AbortSignal,
+  ): Promise<EmbeddingServer> {
     // A model that reads the whole text at once needs all of it in one batch.
     const batch = ['--batch-size', String(contextTokens), '--ubatch-size', String(contextTokens)]
     const pooling = ['--embeddings', '--pooling', 'mean']
     const words = [...this.#words(model, { ...settings, slots: 1 }, contextTokens), ...batch, ...pooling]
-    const { process, api } = await this.#start(model, words, undefined, () => {})
+    const { process, api } = await this.#start(model, words, closing)
     return { api, stop: () => process.stop() }
   }
 
@@ -94,17 +106,18 @@ export class LlamaServerDriver implements Driver {
   async #start(
     model: ModelFile,
     words: readonly string[],
-    signal: AbortSignal | undefined,
-    onEnd: (failure: Failure | undefined) => void,
+    signal: AbortSignal,
+    { onOutput, onEnd }: Partial<Pick<ServerProcessInit, 'onOutput' | 'onEnd'>> = {},
   ): Promise<{ readonly process: ServerProcess; readonly api: RemoteClient }> {
     let failure: Failure | undefined
     const process = new ServerProcess({
       command: this.#options.command,
       words,
       model: model.name,
+      onOutput: () => onOutput?.(),
       onEnd: (how) => {
         failure = how ?? { name: 'EngineError', message: 'it was stopped' }
-        onEnd(how)
+        onEnd?.(how)
       },
     })
     const api = new RemoteClient({
@@ -112,33 +125,36 @@ export class LlamaServerDriver implements Driver {
       url: 'http://localhost',
       socketPath: process.socketPath,
     })
-    const untilMs = performance.now() + loadMs
-    while (failure === undefined && signal?.aborted !== true && performance.now() < untilMs) {
+    while (failure === undefined && !signal.aborted) {
       const health = await api.ask('GET', '/health').catch((error: unknown) => error)
       if (!(health instanceof RemoteError)) return { process, api }
       await pause(healthMs)
     }
     await process.stop()
-    throw loadError(model, failure, signal?.aborted === true)
+    throw loadError(model, failure)
   }
 }
 
-async function vocabularyOf(api: RemoteClient): Promise<Vocabulary> {
+async function vocabularyOf(
+  api: RemoteClient,
+): Promise<{ readonly vocabulary: Vocabulary; readonly begin: readonly number[] }> {
   const props = await api.ask('GET', '/props').catch(() => ({}))
   const nothing = await api.ask('POST', '/tokenize', { content: '', add_special: true }).catch(() => ({}))
   const { chat_template, bos_token = '', eos_token = '' } = propsCheck.Check(props) ? props : {}
+  // What may stand at its end as well is not ours to add.
+  const begin = tokensCheck.Check(nothing) ? nothing.tokens.slice(0, 1) : []
   return {
-    chatTemplate: chat_template || undefined,
-    bosToken: bos_token,
-    eosToken: eos_token,
-    addsBos: tokensCheck.Check(nothing) && nothing.tokens.length > 0,
+    vocabulary: {
+      chatTemplate: chat_template || undefined,
+      bosToken: bos_token,
+      eosToken: eos_token,
+      addsBos: begin.length > 0,
+    },
+    begin,
   }
 }
 
-function loadError(model: ModelFile, failure: Failure | undefined, wasStopped: boolean): EngineError {
+function loadError(model: ModelFile, failure: Failure | undefined): EngineError {
   if (failure !== undefined) return new EngineError('load-failed', `cannot load ${model.name}: ${failure.message}`)
-  const cause = wasStopped
-    ? 'was stopped before it was done; ask again to load it'
-    : `took longer than ${loadMs / 1000} s`
-  return new EngineError('load-failed', `loading ${model.name} ${cause}`)
+  return new EngineError('load-failed', `loading ${model.name} was stopped before it was done; ask again to load it`)
 }

@@ -13,7 +13,8 @@ export interface EmbeddingServer {
 
 export interface EmbedderInit {
   readonly contextTokens: number
-  readonly start: () => Promise<EmbeddingServer>
+  /** Aborting the signal ends it, also before it is ready. */
+  readonly start: (closing: AbortSignal) => Promise<EmbeddingServer>
 }
 
 const tokensCheck = Compile(Type.Object({ tokens: Type.Array(Type.Integer({ minimum: 0 })) }))
@@ -23,6 +24,7 @@ const vectorsCheck = Compile(
 
 export class Embedder {
   readonly #init: EmbedderInit
+  readonly #closing = new AbortController()
   #server: Promise<EmbeddingServer> | undefined
 
   constructor(init: EmbedderInit) {
@@ -49,6 +51,7 @@ export class Embedder {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort()
     const server = this.#server
     this.#server = undefined
     await server?.then(
@@ -59,7 +62,7 @@ export class Embedder {
 
   /** One that could not be started is tried again by the next request. */
   #started(): Promise<EmbeddingServer> {
-    this.#server ??= this.#init.start().catch((error: unknown) => {
+    this.#server ??= this.#init.start(this.#closing.signal).catch((error: unknown) => {
       this.#server = undefined
       throw error
     })

@@ -12,6 +12,8 @@ export interface ServerProcessInit {
   readonly words: readonly string[]
   /** The model's name, for messages. */
   readonly model: string
+  /** It said something, whatever it was. */
+  readonly onOutput: () => void
   /** Called once. Undefined: it was told to stop. */
   readonly onEnd: (failure: Failure | undefined) => void
 }
@@ -30,8 +32,12 @@ export class ServerProcess {
     const folder = mkdtempSync(join(tmpdir(), 'omx-llama-'))
     this.socketPath = join(folder, 'llama.sock')
     this.#child = spawn(init.command, [...init.words, '--host', this.socketPath], { stdio: ['ignore', 'pipe', 'pipe'] })
-    this.#child.stdout?.on('data', (data) => this.#words.hear(data))
-    this.#child.stderr?.on('data', (data) => this.#words.hear(data))
+    const hear = (data: unknown): void => {
+      this.#words.hear(data)
+      init.onOutput()
+    }
+    this.#child.stdout?.on('data', hear)
+    this.#child.stderr?.on('data', hear)
     this.ended = new Promise((resolve) => {
       const end = (how: string): void => {
         rmSync(folder, { recursive: true, force: true })

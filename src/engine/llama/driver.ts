@@ -6,17 +6,12 @@ import { PromptedEngine } from '../prompted-engine.ts'
 import { EngineProcess } from './child-process.ts'
 import { LlamaCompleter } from './completer.ts'
 import { readHeader, unusable } from './header.ts'
-import { contextFor, estimateMemory } from './memory.ts'
+import { estimateMemory } from './memory.ts'
 import type { ChildMessage } from './messages.ts'
-
-/** A load that reports nothing for this long has failed, in ms: Ollama's `OLLAMA_LOAD_TIMEOUT`. */
-const loadStallMs = 5 * 60_000
 
 export interface LlamaDriverOptions {
   /** False: never use a GPU. Default true: use one where there is one. */
   readonly gpu?: boolean
-  /** How long a load may go without progress, in ms; default 5 minutes. */
-  readonly loadStallMs?: number
 }
 
 export class LlamaDriver implements Driver {
@@ -27,9 +22,14 @@ export class LlamaDriver implements Driver {
     this.#options = options
   }
 
-  async load(model: ModelFile, settings: EngineSettings, signal: AbortSignal): Promise<LoadedEngine> {
+  async load(
+    model: ModelFile,
+    settings: EngineSettings,
+    signal: AbortSignal,
+    onProgress: () => void = () => {},
+  ): Promise<LoadedEngine> {
     const shape = await readHeader(model)
-    const contextTokens = contextFor(shape, settings.contextTokens)
+    const { contextTokens } = settings
     const estimate = estimateMemory(shape, contextTokens, settings.slots)
     const completer = await startCompleter({
       model,
@@ -38,7 +38,7 @@ export class LlamaDriver implements Driver {
       contextTokens,
       estimate,
       gpu: this.#options.gpu ?? true,
-      stallMs: this.#options.loadStallMs ?? loadStallMs,
+      onProgress,
     })
     return new PromptedEngine({ completer, model })
   }
@@ -51,7 +51,7 @@ interface Start {
   readonly contextTokens: number
   readonly estimate: ReturnType<typeof estimateMemory>
   readonly gpu: boolean
-  readonly stallMs: number
+  readonly onProgress: () => void
 }
 
 /** Forks the child and waits until it has the model. @throws EngineError; then no process is left */
@@ -62,16 +62,11 @@ async function startCompleter(start: Start): Promise<LlamaCompleter> {
   const loading = Promise.withResolvers<Extract<ChildMessage, { kind: 'loaded' }>>()
   // A rejection that comes when nobody waits any more is not an accident.
   loading.promise.catch(() => {})
-  let stall: NodeJS.Timeout | undefined
-  const progress = (): void => {
-    clearTimeout(stall)
-    stall = setTimeout(() => loading.reject(stalled(model, start.stallMs)), start.stallMs)
-  }
   const child = new EngineProcess({
     model: model.name,
     onMessage: (message) => {
       if (completer !== undefined) return completer.hear(message)
-      if (message.kind === 'loading') progress()
+      if (message.kind === 'loading') start.onProgress()
       else if (message.kind === 'loaded') loading.resolve(message)
       else if (message.kind === 'unloadable') loading.reject(refusal(model, message))
     },
@@ -82,7 +77,6 @@ async function startCompleter(start: Start): Promise<LlamaCompleter> {
   })
   const abort = (): void => loading.reject(stopped(model))
   signal.addEventListener('abort', abort, { once: true })
-  progress()
   try {
     child.send({
       ...settings,
@@ -107,7 +101,6 @@ async function startCompleter(start: Start): Promise<LlamaCompleter> {
     await child.stop()
     throw error
   } finally {
-    clearTimeout(stall)
     signal.removeEventListener('abort', abort)
   }
 }
@@ -131,11 +124,4 @@ function crashed(model: ModelFile, failure: Failure | undefined): EngineError {
 
 function stopped(model: ModelFile): EngineError {
   return new EngineError('load-failed', `loading ${model.name} was stopped before it was done; ask again to load it`)
-}
-
-function stalled(model: ModelFile, stallMs: number): EngineError {
-  return new EngineError(
-    'load-failed',
-    `timed out waiting for ${model.name} to load: no progress for ${Math.round(stallMs / 1000)} s. Check the disk that holds ${model.path}`,
-  )
 }

@@ -31,7 +31,6 @@ function shapeOf({ values, tensors, fileBytes }: GgufHeader): ModelShape {
     width,
     // One row of the embedding per token: the token list itself is long and not read.
     vocabulary: tensors.find(({ name }) => name === 'token_embd.weight')?.shape[1] ?? 0,
-    trainedContextTokens: value('context_length') ?? 0,
   }
 }
 

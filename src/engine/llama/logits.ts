@@ -1,7 +1,7 @@
 /**
- * Sampling from all logits of a token, for answers whose probabilities are wanted: llama.cpp's own sampler tells only
- * what is left after temperature and truncation. The same steps in the same order as there: penalties, top k, top p,
- * min p, temperature, draw.
+ * Sampling from all logits of a token, where llama.cpp's own sampler will not do: it tells only the probabilities that are
+ * left after temperature and truncation, and its bindings know no typical p. The same steps in the same order as there:
+ * penalties, top k, typical p, top p, min p, temperature, draw.
  */
 import type { SamplingOptions } from '../../../protocols/infer.ts'
 
@@ -31,11 +31,10 @@ export function sampleToken(
   recent: readonly number[],
   draw: () => number,
 ): number {
-  const candidates = penalised(logits, sampling, recent)
+  const candidates = truncated(penalised(logits, sampling, recent), sampling)
   const first = candidates[0]
   if (first === undefined) throw new Error('the model gave no logits')
-  if (sampling.temperature <= 0) return first.token
-  return drawn(truncated(candidates, sampling), sampling.temperature, draw).token
+  return sampling.temperature <= 0 ? first.token : drawn(candidates, sampling.temperature, draw).token
 }
 
 /** Likeliest first. */
@@ -56,8 +55,11 @@ function penalised(logits: Logits, sampling: SamplingOptions, recent: readonly n
     .sort((a, b) => b.logit - a.logit)
 }
 
-function truncated(candidates: readonly Candidate[], { top_k, top_p, min_p }: SamplingOptions): readonly Candidate[] {
-  const best = top_k > 0 ? candidates.slice(0, top_k) : candidates
+/** Likeliest first, and at least one where there is any. */
+function truncated(candidates: readonly Candidate[], sampling: SamplingOptions): readonly Candidate[] {
+  const { top_k, typical_p, top_p, min_p } = sampling
+  const best = typical(top_k > 0 ? candidates.slice(0, top_k) : candidates, typical_p)
+  if (best.length === 0) return best
   const shares = sharesOf(best, 1)
   let sum = 0
   let count = 0
@@ -65,6 +67,24 @@ function truncated(candidates: readonly Candidate[], { top_k, top_p, min_p }: Sa
   const least = (shares[0] as number) * min_p
   const kept = best.slice(0, Math.max(1, top_p >= 1 ? best.length : count))
   return kept.filter((_, at) => at === 0 || (shares[at] as number) >= least)
+}
+
+/** Those whose surprise is nearest to what one expects of all, until they have `most` of all probability together. */
+function typical(candidates: readonly Candidate[], most: number): readonly Candidate[] {
+  if (most >= 1) return candidates
+  const shares = sharesOf(candidates, 1)
+  const surprises = shares.map((share) => (share > 0 ? -Math.log(share) : Number.POSITIVE_INFINITY))
+  const expected = shares.reduce((sum, share, at) => (share > 0 ? sum + share * (surprises[at] as number) : sum), 0)
+  const oddness = surprises.map((surprise) => Math.abs(surprise - expected))
+  const order = [...shares.keys()].sort((a, b) => (oddness[a] as number) - (oddness[b] as number))
+  const kept = new Set<number>()
+  let sum = 0
+  for (const at of order) {
+    kept.add(at)
+    sum += shares[at] as number
+    if (sum > most) break
+  }
+  return candidates.filter((_, at) => kept.has(at))
 }
 
 /** Probabilities of candidates among themselves. */

@@ -12,8 +12,6 @@ export interface ModelShape {
   readonly width: number
   /** Tokens in the vocabulary. */
   readonly vocabulary: number
-  /** 0 when the file does not say. */
-  readonly trainedContextTokens: number
 }
 
 export interface MemoryEstimate {
@@ -48,11 +46,6 @@ export function estimateMemory(shape: ModelShape, contextTokens: number, slots: 
     computeBytes,
     totalBytes: shape.fileBytes + cacheBytes + computeBytes,
   }
-}
-
-/** Context of a slot: what was asked for, but never more than the model was trained on. */
-export function contextFor(shape: ModelShape, requestedTokens: number): number {
-  return shape.trainedContextTokens > 0 ? Math.min(requestedTokens, shape.trainedContextTokens) : requestedTokens
 }
 
 /** What this process may still allocate: the host's available memory, or less inside a container. */

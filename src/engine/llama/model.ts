@@ -33,8 +33,10 @@ export interface LoadedModel {
   readonly contextTokens: number
   readonly vramBytes: number
   readonly vocabulary: Vocabulary
-  /** Text to tokens, with the model's beginning-of-text token where it wants one. */
+  /** Text to tokens; `atStart`: with the model's beginning-of-text token where it wants one, else without. */
   tokenize(text: string, atStart: boolean): readonly number[]
+  /** A prompt with that token before it, where the model wants one and it is not there. */
+  begun(tokens: readonly number[]): readonly number[]
   /** @param showsControl whether control tokens are text too */
   detokenize(tokens: readonly number[], before: readonly number[], showsControl?: boolean): string
   /** The state of a new answer that must have this format. Rejects with a SchemaError where the schema is none. */
@@ -74,7 +76,11 @@ export async function loadModel(init: LoadMessage, onProgress: (fraction: number
     contextTokens: Math.min(init.contextTokens, context.contextSize),
     vramBytes: llama.gpu === false ? 0 : model.memoryUsage.vram,
     vocabulary: vocabularyOf(model),
-    tokenize: (text, atStart) => tokenize(model, text, atStart),
+    tokenize: (text, atStart) => {
+      const tokens = tokenized(model, text)
+      return atStart ? begun(model, tokens) : tokens
+    },
+    begun: (tokens) => begun(model, tokens),
     detokenize: (tokens, before, showsControl = false) =>
       model.detokenize(tokens as Token[], showsControl, before as Token[]),
     grammar: async (format) => {
@@ -120,15 +126,23 @@ function vocabularyOf(model: LlamaModel): Vocabulary {
     chatTemplate: typeof template === 'string' && template !== '' ? template : undefined,
     bosToken: model.tokens.bosString ?? '',
     eosToken: model.tokens.eosString ?? '',
-    addsBos: model.tokens.bos !== null && model.tokens.shouldPrependBosToken,
+    addsBos: bosOf(model) !== undefined,
   }
 }
 
-function tokenize(model: LlamaModel, text: string, atStart: boolean): readonly number[] {
+/** A template may have written the beginning's mark itself. */
+function tokenized(model: LlamaModel, text: string): readonly number[] {
   const tokens: number[] = model.tokenize(text, true)
-  const { bos, shouldPrependBosToken } = model.tokens
-  if (bos === null || !shouldPrependBosToken) return tokens
-  // A template may have written it already; a continuation must not repeat it.
-  if (!atStart) return tokens[0] === bos ? tokens.slice(1) : tokens
-  return tokens[0] === bos ? tokens : [bos, ...tokens]
+  const bos = bosOf(model)
+  return bos !== undefined && tokens[0] === bos ? tokens.slice(1) : tokens
+}
+
+function begun(model: LlamaModel, tokens: readonly number[]): readonly number[] {
+  const bos = bosOf(model)
+  return bos === undefined || tokens[0] === bos ? tokens : [bos, ...tokens]
+}
+
+/** The token that the model wants before every text. */
+function bosOf({ tokens: { bos, shouldPrependBosToken } }: LlamaModel): number | undefined {
+  return shouldPrependBosToken ? (bos ?? undefined) : undefined
 }

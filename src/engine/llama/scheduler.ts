@@ -6,7 +6,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { LlamaGrammarEvaluationState, Token } from 'node-llama-cpp'
 import type { InferFrame } from '../../../protocols/infer.ts'
-import { fitPrompt, promptTooLong } from '../../prompt/truncation.ts'
+import { fitPrompt, keptTokens, PromptTooLongError } from '../../prompt/truncation.ts'
 import { Answer } from '../answer.ts'
 import { SchemaError } from '../grammar/json-schema.ts'
 import { chooseSlot, commonPrefix } from '../slot-choice.ts'
@@ -169,7 +169,7 @@ export class Scheduler {
   /** Finds the prompt's tokens and a sequence for them. */
   async #seat(work: TextWork): Promise<Seat> {
     const { model } = this.#init
-    const prompt = promptTokens(model, work)
+    const { prompt, addedTokens } = promptTokens(model, work)
     const grammar = work.format === undefined ? undefined : await model.grammar(work.format)
     const forced = grammar === undefined ? [] : work.resume.slice(work.grammarFrom)
     const wanted = [...prompt, ...work.resume.slice(0, work.resume.length - forced.length)]
@@ -182,6 +182,7 @@ export class Scheduler {
     this.#taken.add(slot)
     const answer = new Answer({
       prompt,
+      addedTokens,
       resume: work.resume,
       sampling: work.sampling,
       contextTokens: model.contextTokens,
@@ -269,12 +270,17 @@ export class Scheduler {
   }
 }
 
-function promptTokens(model: LoadedModel, { prompt, before, shift, sampling }: TextWork): readonly number[] {
-  const tokens = [...before, ...model.tokenize(prompt, before.length === 0)]
-  const fitted = fitPrompt(tokens, model.contextTokens, shift ? sampling.num_keep : undefined)
-  if (fitted === undefined) throw new PromptTooLongError()
+function promptTokens(
+  model: LoadedModel,
+  { prompt, before, shift, truncate, sampling }: TextWork,
+): { readonly prompt: readonly number[]; readonly addedTokens: number } {
+  const { contextTokens, vocabulary } = model
+  const given = [...before, ...model.tokenize(prompt, false)]
+  const tokens = model.begun(given)
+  const keep = keptTokens(sampling.num_keep, vocabulary.addsBos)
+  const fitted = fitPrompt(tokens, { contextTokens, keep, truncate, shift })
   if (fitted.length === 0) throw new EmptyPromptError()
-  return fitted
+  return { prompt: fitted, addedTokens: tokens.length - given.length }
 }
 
 class EmptyPromptError extends Error {
@@ -282,14 +288,6 @@ class EmptyPromptError extends Error {
 
   constructor() {
     super('the prompt is empty')
-  }
-}
-
-class PromptTooLongError extends Error {
-  override readonly name = 'PromptTooLongError'
-
-  constructor() {
-    super(promptTooLong)
   }
 }
 

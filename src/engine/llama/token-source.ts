@@ -1,6 +1,7 @@
 /** Where the tokens of one answer come from: llama.cpp's sampler, or ours where probabilities are wanted. */
 import { type LlamaContextSequence, type LlamaGrammarEvaluationState, type Token, TokenBias } from 'node-llama-cpp'
 import type { TokenLogprob } from '../../../protocols/chat.ts'
+import type { SamplingOptions } from '../../../protocols/infer.ts'
 import { mulberry32 } from '../seeded-draw.ts'
 import { type Logits, logNormalizer, sampleToken } from './logits.ts'
 import type { TextWork } from './messages.ts'
@@ -29,9 +30,9 @@ export interface TokenSourceInit {
 /** Ends where the model ends its answer. */
 export function tokenSource(init: TokenSourceInit): AsyncGenerator<Sampled, void> {
   const { sequence, work, last, history, grammar, forced, model } = init
-  if (work.logprobs !== undefined) return sampledHere(init, work.logprobs)
+  if (work.logprobs !== undefined || isSampledHere(work.sampling)) return sampledHere(init, work.logprobs)
   return sequence.evaluate([last as Token], {
-    ...evaluateOptions(work.sampling, history, model.contextTokens),
+    ...evaluateOptions(work.sampling, history, model),
     ...(grammar === undefined ? {} : { grammarEvaluationState: grammar }),
     ...(forced.length === 0 ? {} : { tokenBias: () => forcing(model, forced[0]) }),
   }) as AsyncGenerator<Token, void>
@@ -45,20 +46,27 @@ function forcing({ model }: LoadedModel, token: number | undefined): TokenBias {
   return token === undefined ? bias : bias.set(token as Token, { logit: forcingLogit })
 }
 
-async function* sampledHere(init: TokenSourceInit, alternatives: number): AsyncGenerator<Sampled, void> {
+/** Whether the bindings cannot do what is asked of the sampler. */
+function isSampledHere({ typical_p }: SamplingOptions): boolean {
+  return typical_p < 1
+}
+
+/** @param alternatives undefined: nobody wants to know probabilities */
+async function* sampledHere(init: TokenSourceInit, alternatives: number | undefined): AsyncGenerator<Sampled, void> {
   const { sequence, work, history, forced, grammar, model } = init
   const { sampling } = work
   const draw = mulberry32(seedOf(sampling.seed))
-  const shift = contextShift(sampling.num_keep)
+  const shift = contextShift(sampling.num_keep, model)
   for (let last = init.last; ; ) {
     const logits = await allLogits(sequence, last, shift)
     const recent = recentTokens(sampling, history, model.contextTokens)
+    const ours = () => sampleToken(logits, sampling, recent, draw)
     const token =
       grammar === undefined
-        ? (forced[0] ?? sampleToken(logits, sampling, recent, draw))
-        : await constrainedToken(init, grammar, last)
+        ? (forced[0] ?? ours())
+        : await constrainedToken(init, { grammar, last, wanted: isSampledHere(sampling) ? ours() : undefined })
     if (token === undefined || model.model.isEogToken(token as Token)) return
-    yield { token, logprob: logprobOf(model, logits, token, alternatives) }
+    yield alternatives === undefined ? token : { token, logprob: logprobOf(model, logits, token, alternatives) }
     last = token
   }
 }
@@ -73,17 +81,24 @@ async function allLogits(
   return result?.next.logits ?? new Map()
 }
 
+interface Constrained {
+  readonly grammar: LlamaGrammarEvaluationState
+  readonly last: number
+  /** What it is to be where the grammar allows it; else llama.cpp draws another, as its own server does. */
+  readonly wanted: number | undefined
+}
+
 /** Only llama.cpp knows its grammars: it says the same token again, this time with the grammar, which costs a second pass. */
 async function constrainedToken(
   { sequence, work, history, forced, model }: TokenSourceInit,
-  grammarEvaluationState: LlamaGrammarEvaluationState,
-  last: number,
+  { grammar, last, wanted }: Constrained,
 ): Promise<number | undefined> {
+  const token = forced[0] ?? wanted
   await sequence.eraseContextTokenRanges([{ start: sequence.nextTokenIndex - 1, end: sequence.nextTokenIndex }])
   const tokens = sequence.evaluate([last as Token], {
-    ...evaluateOptions(work.sampling, history, model.contextTokens),
-    grammarEvaluationState,
-    ...(forced.length === 0 ? {} : { tokenBias: forcing(model, forced[0]) }),
+    ...evaluateOptions(work.sampling, history, model),
+    grammarEvaluationState: grammar,
+    ...(token === undefined ? {} : { tokenBias: forcing(model, token) }),
   })
   const { value } = await tokens.next()
   await tokens.return()

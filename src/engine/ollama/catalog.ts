@@ -1,7 +1,7 @@
 /** The models of an Ollama behind this node, as the node's own: what is changed here is changed there. */
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { ModelCatalog, ModelFile, ModelMaker } from '../../../actors/model-catalog.ts'
+import type { ModelCatalog, ModelFile, ModelMaker, ShownInstead } from '../../../actors/model-catalog.ts'
 import type { HeldModel } from '../../../protocols/report.ts'
 import { type RemoteClient, RemoteError } from '../remote/client.ts'
 import { tagsOf } from './tags.ts'
@@ -30,8 +30,8 @@ export class OllamaCatalog implements ModelCatalog, ModelMaker {
     return { digest, name: held.name, path: '', sizeBytes: held.sizeBytes, parameters: {} }
   }
 
-  async show(name: string, verbose: boolean): Promise<Record<string, unknown> | undefined> {
-    const answer = await this.#found(this.#client.ask('POST', '/api/show', { model: name, verbose }))
+  async show(name: string, verbose: boolean, instead: ShownInstead = {}): Promise<Record<string, unknown> | undefined> {
+    const answer = await this.#found(this.#client.ask('POST', '/api/show', { model: name, verbose, ...instead }))
     return showCheck.Check(answer) ? answer : undefined
   }
 

@@ -5,13 +5,14 @@ import type { ThinkingTags } from './thinking.ts'
 /** How a model marks what is no answer; `calls` is absent where it never calls tools. */
 export interface AnswerStyle {
   readonly calls?: CallFormatName
-  /** Absent where it does not think, and where its messages say so (harmony). */
+  /** Absent where it does not think, and where its messages say so (`tellsThoughts`). */
   readonly thinking?: ThinkingTags
 }
 
 /** The first row all of whose words stand in the template wins: the special before the general. */
 const callSigns: readonly (readonly [format: CallFormatName, ...words: string[]])[] = [
   ['harmony', '<|channel|>', '<|message|>'],
+  ['glimmer', '<atem:function_calls>'],
   ['deepseek', '<｜tool▁calls▁begin｜>'],
   ['deepseek', '<｜tool▁call▁begin｜>'],
   ['cohere', '<|START_ACTION|>'],
@@ -76,10 +77,12 @@ const parsers: ReadonlyMap<string, AnswerStyle> = new Map<string, AnswerStyle>([
   ['qwen3-vl-thinking', { calls: 'hermes', thinking: think }],
   ['qwen3.5', { calls: 'qwen', thinking: think }],
   ['qwen3.8', { calls: 'qwen', thinking: think }],
+  ['ornith', { calls: 'qwen', thinking: think }],
   ['nemotron-3-nano', { calls: 'qwen', thinking: think }],
   ['nemotron-3.5-nano', { calls: 'qwen', thinking: think }],
   ['ministral', { calls: 'mistral', thinking: mistralThink }],
   ['harmony', { calls: 'harmony' }],
+  ['glimmer', { calls: 'glimmer' }],
   ['cogito', { calls: 'deepseek', thinking: think }],
   ['deepseek3', { calls: 'deepseek', thinking: think }],
   ['deepseek3.1', { calls: 'deepseek', thinking: think }],
@@ -96,6 +99,13 @@ const parsers: ReadonlyMap<string, AnswerStyle> = new Map<string, AnswerStyle>([
   ['lfm2-thinking', { calls: 'lfm', thinking: think }],
   ['cohere', { calls: 'cohere', thinking: cohereThink }],
 ])
+
+/** Formats whose messages say themselves which of them are thoughts. */
+const withThoughts: ReadonlySet<string> = new Set<CallFormatName>(['harmony', 'glimmer'])
+
+export function tellsThoughts(calls: unknown): boolean {
+  return typeof calls === 'string' && withThoughts.has(calls)
+}
 
 /** @returns undefined for a name that Ollama has and this table has not: the template then tells the style */
 export function styleOfParser(name: string): AnswerStyle | undefined {

@@ -1,5 +1,6 @@
 /** How models write calls: what a table row says, and what the parsers of `blocks.ts` and `messages.ts` do with it. */
 import type { Calls, NamedCall } from './calls.ts'
+import type { JsonObject } from './json.ts'
 
 /** A call, or a list of them, that begins with a tag somewhere in the answer. */
 interface Block {
@@ -52,7 +53,9 @@ export interface MessageFormat {
   readonly ends: readonly string[]
   /** Whether text is a header with its end, or can still become one; then so can every beginning of it. */
   readonly plausible: (header: string) => boolean
-  readonly read: (header: string) => MessageKind
+  readonly read: (header: string, calls: Calls) => MessageKind
+  /** The arguments in the body of a call; undefined when it holds none. Absent: they are a JSON object. */
+  readonly readBody?: (body: string, tool: string, calls: Calls) => JsonObject | undefined
   /** Only known tools can be called: a header looks like any word. */
   readonly known: boolean
 }

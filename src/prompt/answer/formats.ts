@@ -90,6 +90,48 @@ const harmony: MessageFormat = {
   known: false,
 }
 
+/** One invocation, within the tag that would hold several. */
+const atemSyntax: MarkupSyntax = {
+  call: '<atem:invoke name="',
+  nameEnd: '">',
+  callEnd: '</atem:invoke>',
+  key: '<atem:parameter name="',
+  keyEnd: '">',
+  value: '',
+  valueEnd: '</atem:parameter>',
+}
+const atemBody = /^\s*<atem:function_calls>(.*)<\/atem:function_calls>\s*$/s
+
+/** A tool is also called by its own name twice, as a member of the namespace that its name begins with. */
+function knownTool(name: string, calls: Calls): string | undefined {
+  if (calls.knows(name)) return name
+  const [namespace, tool] = name.split(/\.(.*)/s)
+  return tool !== undefined && tool.split('.')[0] === namespace && calls.knows(tool) ? tool : undefined
+}
+
+const glimmer: MessageFormat = {
+  kind: 'messages',
+  starts: ['<|start|>'],
+  headerEnd: '<|message|>',
+  ends: ['<|eom|>', '<|eot|>'],
+  plausible: (header) => {
+    const text = header.trimStart()
+    const beginnings = ['<|start|>', '<|message|>', 'to=', 'assistant']
+    return beginnings.some((beginning) => beginning.startsWith(text) || text.startsWith(beginning))
+  },
+  read: (header, calls): MessageKind => {
+    const recipient = /(?:^|\s|assistant)to=([^\s<]+)/.exec(header)?.[1] ?? ''
+    const tool = knownTool(recipient, calls)
+    if (tool !== undefined) return { tool }
+    return recipient === 'self' ? 'thinking' : 'text'
+  },
+  readBody: (body, tool, calls) => {
+    const [call, ...others] = readMarkup(atemBody.exec(body)?.[1] ?? '', atemSyntax, calls) ?? []
+    return call !== undefined && others.length === 0 && knownTool(call.name, calls) === tool ? call.args : undefined
+  },
+  known: true,
+}
+
 const functionary: MessageFormat = {
   kind: 'messages',
   starts: ['>>>'],
@@ -149,6 +191,7 @@ export const callFormats = {
   functionGemma: blocks(code((body) => readGemma(body, '<escape>'), '<start_function_call>', '<end_function_call>')),
   gemma: blocks(code((body) => readGemma(body, '<|"|>'), '<|tool_call>', '<tool_call|>')),
   harmony,
+  glimmer,
   /** Functionary 3.2. */
   functionary,
 } as const satisfies Readonly<Record<string, CallFormat>>

@@ -1,7 +1,7 @@
 /**
- * Answers in messages with headers, as gpt-oss (harmony) and Functionary write them. A header says whether its message
+ * Answers in messages with headers, as gpt-oss (harmony), Glimmer and Functionary write them. A header says whether its message
  * is an answer, thoughts or the arguments of a call; headers and the tags around messages are nobody's. The body of a
- * call that is no JSON object is text after all, with its header, and so is what no header introduces.
+ * call that has no arguments in it is text after all, with its header, and so is what no header introduces.
  */
 import type { Calls } from './calls.ts'
 import type { Deltas } from './delta.ts'
@@ -77,7 +77,7 @@ export class MessageParser {
 
   /** @returns undefined for what is no header: it names no tool */
   #kindOf(header: string): MessageKind | undefined {
-    const kind = this.#format.read(header)
+    const kind = this.#format.read(header, this.#calls)
     if (typeof kind === 'string') return kind
     if (this.#format.known) return this.#calls.knows(kind.tool) ? kind : undefined
     return this.#calls.offered ? kind : 'text'
@@ -132,7 +132,8 @@ export class MessageParser {
       return
     }
     const raw = this.#raw.take() + rest
-    const args = parseObject(raw.slice(this.#headerLength))
+    const { readBody = parseObject } = this.#format
+    const args = readBody(raw.slice(this.#headerLength), kind.tool, this.#calls)
     const made = args === undefined ? undefined : this.#calls.make([{ name: kind.tool, args }])
     if (made === undefined) out.text(raw)
     else out.calls(made)

@@ -167,6 +167,15 @@ export class Office {
     this.runtime.tell('a/node/scheduler', { type: 'view.changed', view })
   }
 
+  /** Tells the scheduler that its own node holds these versions by name, all of them loaded. */
+  seeModels(digests: Readonly<Record<string, string>>, slots: number): void {
+    const models = Object.entries(digests).map(([name, digest]) => held(`${name}:latest`, digest))
+    const report = reportOf('a', { models, loaded: models.map(({ digest }) => loaded(digest, { slots })) })
+    const node = { node: 'a', state: 'self', addresses: [], report, rttMs: null, sinceMs: 0, reason: '', unfit: '' }
+    const view: ClusterView = new Map([['a', node as ClusterNode]])
+    this.runtime.tell('a/node/scheduler', { type: 'view.changed', view })
+  }
+
   /** Submits one request; its id comes back at once, the answer when the world has run. */
   submit(rest: Partial<SubmittedTask> = {}): { readonly id: string; readonly answer: { value?: Message } } {
     const id = `t${++this.#lastId}`

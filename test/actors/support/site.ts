@@ -15,7 +15,7 @@ import { type ChangeRequest, modelsMachine, type ShowRequest } from '../../../ac
 import { type NetworkEvent, networkMachine } from '../../../actors/network.ts'
 import { type ListenerEvent, ollamaApiMachine } from '../../../actors/ollama-api.ts'
 import { peerMachine } from '../../../actors/peer.ts'
-import { leastConnections } from '../../../actors/placement.ts'
+import { leastConnections, maxWaitingFor } from '../../../actors/placement.ts'
 import { proberMachine } from '../../../actors/prober.ts'
 import { reporterMachine } from '../../../actors/reporter.ts'
 import { schedulerMachine } from '../../../actors/scheduler.ts'
@@ -45,7 +45,7 @@ import type { Lan } from './lan.ts'
 import { MemoryJournal } from './memory-journal.ts'
 import { reportOf } from './reports.ts'
 
-const settings = { threads: 1, slots: 2, maxWaiting: 4, contextTokens: 256, prefillTokens: 64 }
+const settings = { threads: 1, slots: 2, maxWaiting: maxWaitingFor(2), contextTokens: 256, prefillTokens: 64 }
 
 export interface SiteInit {
   readonly join?: readonly NodeId[]

@@ -3,6 +3,7 @@ import {
   type EngineEvent,
   type EngineFacts,
   type EngineInput,
+  type EngineLeaving,
   engineMachine,
   type LoadFailure,
 } from '../../../actors/engine.ts'
@@ -21,6 +22,8 @@ export class Process {
   readonly digest: string
   readonly load: number
   ended = false
+  /** It was told that it gets nothing new. */
+  isLeaving = false
   readonly #send: (event: EngineEvent) => void
 
   constructor(digest: string, load: number, send: (event: EngineEvent) => void) {
@@ -64,10 +67,14 @@ export class Workshop {
     intensity = 1000,
     ...init
   }: Partial<Omit<WorkerInput, 'engine' | 'loadOf' | 'suits' | 'unloadShared'> & { intensity: number }> = {}) {
-    const process = fromCallback<EngineEvent, Pick<EngineInput, 'digest' | 'options'>>(({ input, sendBack }) => {
+    const process = fromCallback<EngineLeaving, Pick<EngineInput, 'digest' | 'options'>>((actor) => {
+      const { input, sendBack, receive } = actor
       this.contexts.set(input.digest, input.options.num_ctx)
       const started = new Process(input.digest, this.processes.length + 1, (event) => sendBack(event as never))
       this.processes.push(started)
+      receive(() => {
+        started.isLeaving = true
+      })
       return () => {
         started.ended = true
       }
@@ -75,7 +82,7 @@ export class Workshop {
     const input: WorkerInput = {
       engine: engineMachine.provide({ actors: { process } }),
       loadOf: (digest) => this.loads.get(digest),
-      suits: (digest, { num_ctx }) => num_ctx === undefined || num_ctx === this.contexts.get(digest),
+      suits: (digest, { num_ctx }) => num_ctx === this.contexts.get(digest),
       unloadShared: fromPromise<void, UnloadRequest>(async ({ input: { digest, replyTo }, system }) => {
         const { tell, local } = here(system)
         const owner = this.owners.get(digest)

@@ -1,6 +1,7 @@
 /** `POST /api/chat`. */
 import {
   absent,
+  both,
   containing,
   every,
   exactly,
@@ -10,6 +11,7 @@ import {
   text,
   utcTime,
   within,
+  without,
 } from '../match.ts'
 import { error, post, type Row, row, rowOf, section, step } from '../row.ts'
 import { chatKeys, metrics, weather } from '../shapes.ts'
@@ -91,6 +93,44 @@ export const chatRows: readonly Row[] = section('2.4 chat', [
     post('/api/chat', { ...chat, messages: [{ role: 'USER', content: 'Shout' }], _debug_render_only: true }),
     { json: { _debug_info: { rendered_template: containing('Shout') } } },
     'completion',
+  ),
+  row(
+    'a role that nobody knows is passed through',
+    post('/api/chat', { ...chat, messages: [{ role: 'Critic', content: 'Hm' }], _debug_render_only: true }),
+    { status: 200, json: { _debug_info: { rendered_template: containing('critic: Hm') } } },
+    'tools',
+  ),
+  row(
+    'words of a tool’s schema that Ollama does not know are dropped, and types may be several',
+    post('/api/chat', {
+      ...chat,
+      tools: [
+        {
+          type: 'function',
+          function: {
+            name: 'f',
+            parameters: {
+              type: 'object',
+              additionalProperties: false,
+              properties: { b: { type: ['string', 'null'], pattern: '^x' }, a: { anyOf: [{ type: 'integer' }] } },
+            },
+          },
+        },
+      ],
+      _debug_render_only: true,
+    }),
+    {
+      status: 200,
+      json: {
+        _debug_info: {
+          rendered_template: both(
+            containing('"properties":{"a":{"anyOf":[{"type":"integer"}]},"b":{"type":["string","null"]}}'),
+            both(without('additionalProperties'), without('pattern')),
+          ),
+        },
+      },
+    },
+    'tools',
   ),
   row(
     'an answer is said word for word',

@@ -64,6 +64,30 @@ export const embeddingRows: readonly Row[] = section('2.5 embeddings', [
     },
     'vectors',
   ),
+  row(
+    'more dimensions than a vector has are all of them',
+    post('/api/embed', { model: '$model', input: 'a boat', dimensions: 100_000 }),
+    { status: 200, json: { embeddings: [nonEmptyList] } },
+    'vectors',
+  ),
+  ...(
+    [
+      ['/api/embed', { input: 'x' }],
+      ['/api/embeddings', { prompt: 'x' }],
+    ] as const
+  ).map(([path, fields]) =>
+    row(
+      `an option of the wrong type is 500 for ${path}`,
+      post(path, { model: '$model', ...fields, options: { num_ctx: 'many' } }),
+      error(500, 'option "num_ctx" must be of type integer'),
+      'vectors',
+    ),
+  ),
+  row(
+    'a model that is missing is said before an input of another type',
+    post('/api/embed', { input: 5 }),
+    error(404, "model '' not found"),
+  ),
   ...[{}, { input: '' }, { input: [] }].map((fields) =>
     row(
       `no input has no vectors: ${JSON.stringify(fields)}`,

@@ -41,6 +41,18 @@ export const generateRows: readonly Row[] = section('2.3 generate', [
       }),
     ),
   ),
+  row(
+    'what would be refused matters not to a request that unloads',
+    post('/api/generate', { model: '$model', keep_alive: 0, raw: true, template: 'x', suffix: 'y' }),
+    { status: 200, json: { done_reason: 'unload' } },
+    'completion',
+  ),
+  row(
+    'images alone load the model',
+    post('/api/generate', { model: '$model', images: ['aGk='] }),
+    { status: 200, json: { response: '', done_reason: 'load' } },
+    'vision',
+  ),
   ...[{ template: 'x' }, { system: 'x' }, { context: [1] }].map((field) =>
     row(
       `raw refuses ${Object.keys(field)[0]}`,
@@ -210,6 +222,45 @@ export const generateRows: readonly Row[] = section('2.3 generate', [
     post('/api/generate', { ...said, prompt: 'See', images: ['aGk=', 'aG8='], _debug_render_only: true }),
     { json: { _debug_info: { image_count: 2 } } },
     'vision',
+  ),
+  row(
+    'probabilities come with every line of a stream that has a token',
+    post('/api/generate', { ...said, raw: true, stream: true, logprobs: true, top_logprobs: 2 }),
+    {
+      status: 200,
+      check: ({ lines }) => {
+        const rows = (lines as { logprobs?: { top_logprobs: unknown[] }[] }[]).flatMap(({ logprobs = [] }) => logprobs)
+        const { eval_count } = lines.at(-1) as { eval_count: number }
+        if (rows.length !== eval_count) return `${rows.length} probabilities of ${eval_count} tokens`
+        return rows.every(({ top_logprobs }) => top_logprobs.length === 2) ? undefined : 'wants two likely tokens each'
+      },
+    },
+    'completion',
+  ),
+  row(
+    'a prompt that is longer than the context is 400 where it may not be cut, in the words of llama.cpp',
+    post('/api/generate', {
+      ...said,
+      raw: true,
+      truncate: false,
+      prompt: 'word '.repeat(6_000),
+      options: { ...options, num_ctx: 128 },
+    }),
+    error(400, /request \(\d+ tokens\) exceeds the available context size \(128 tokens\), try increasing it/),
+    'completion',
+  ),
+  row(
+    'a stream that cannot begin is JSON without a charset',
+    post('/api/generate', {
+      ...said,
+      raw: true,
+      stream: true,
+      shift: false,
+      prompt: 'word '.repeat(6_000),
+      options: { ...options, num_ctx: 128 },
+    }),
+    { status: 400, type: 'application/json', json: { error: containing('longer than the context length') } },
+    'completion',
   ),
   row(
     'fields of image generation are ignored',

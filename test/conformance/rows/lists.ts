@@ -15,6 +15,7 @@ import {
   text,
   time,
   wholeNumber,
+  without,
 } from '../match.ts'
 import { error, get, post, type Row, remove, row, rowOf, section, step } from '../row.ts'
 
@@ -124,7 +125,7 @@ export const listRows: readonly Row[] = section('2.6 lists', [
           'general.name': absent,
           'tokenizer.chat_template': absent,
         }),
-        tensors: absent,
+        tensors: both(nonEmptyList, every({ name: nonEmptyText, type: nonEmptyText, shape: every(positive) })),
         capabilities: nonEmptyList,
         modified_at: time,
       },
@@ -215,8 +216,20 @@ export const listRows: readonly Row[] = section('2.6 lists', [
   row(
     'a system text in the request of show is shown',
     post('/api/show', { model: '$model', system: 'Be brief.' }),
-    { status: 200, json: { system: 'Be brief.' } },
+    { status: 200, json: { system: 'Be brief.', modelfile: containing('\nSYSTEM Be brief.') } },
     'completion',
+  ),
+  row(
+    'options in the request of show are in the modelfile, and not among the parameters',
+    post('/api/show', { model: '$model', options: { num_ctx: 1_048_576, top_k: 7 } }),
+    {
+      status: 200,
+      json: {
+        modelfile: containing('\nPARAMETER num_ctx 1.048576e+06\n', '\nPARAMETER top_k 7\n', 'PARAMETER stop <end>'),
+        parameters: both(without('top_k'), containing('num_ctx                        256')),
+      },
+    },
+    'stocked',
   ),
   {
     title: 'a copy is another name for the same version, and deleting it leaves the first',

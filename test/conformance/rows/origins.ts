@@ -22,6 +22,26 @@ export const originRows: readonly Row[] = section('0 origins', [
         headers: { 'access-control-allow-origin': origin, vary: containing('Origin') },
       }),
     ),
+  row(
+    'a page of this very host needs no permission',
+    get('/api/version', { host: 'ollama.local:11434', origin: 'http://ollama.local:11434' }),
+    { status: 200, headers: { 'access-control-allow-origin': absent } },
+  ),
+  row(
+    'a preflight of a foreign page is refused',
+    { method: 'OPTIONS', path: '/api/chat', headers: { ...preflight, origin: 'http://evil.example' } },
+    { status: 403, text: '' },
+  ),
+  row(
+    'OPTIONS without an origin is answered for a name of this host',
+    { method: 'OPTIONS', path: '/api/chat', headers: { host: 'localhost' } },
+    { status: 204, text: '' },
+  ),
+  row(
+    'OPTIONS without an origin is no method of a route for an address',
+    { method: 'OPTIONS', path: '/api/chat', headers: { host: '127.0.0.1' } },
+    { status: 405, headers: { allow: 'POST' } },
+  ),
   row('no origin, no permission', get('/api/version'), { headers: { 'access-control-allow-origin': absent } }),
   row(
     'a preflight is answered with what is allowed, and for twelve hours',

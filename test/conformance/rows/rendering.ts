@@ -61,6 +61,56 @@ export const renderingRows: readonly Row[] = section('6 rendering', [
     rendered('<A>'),
     'plain',
   ),
+  ...(
+    [
+      [{}, 'plain', 'false||false'],
+      [{ think: false }, 'plain', 'false||true'],
+      [{}, 'thinking', 'true|medium|true'],
+      [{ think: true }, 'thinking', 'true|medium|true'],
+      [{ think: 'high' }, 'thinking', 'true|high|true'],
+      [{ think: false }, 'thinking', 'false||true'],
+    ] as const
+  ).map(([fields, kind, seen]) =>
+    row(
+      `a template of a model of the kind "${kind}" sees ${JSON.stringify(fields)} as ${seen}`,
+      post('/api/generate', {
+        ...chat,
+        prompt: 'A',
+        ...fields,
+        template: '{{ .Think }}|{{ .ThinkLevel }}|{{ .IsThinkSet }}{{ if false }}{{ .Response }}{{ end }}',
+      }),
+      rendered(seen),
+      kind,
+    ),
+  ),
+  ...(
+    [
+      ['{{ range .Messages }}{{ .Role }}={{ .Content }};{{ end }}', 'system=S;user=A;'],
+      [
+        '{{ len .Messages }}{{ range $i, $m := .Messages }} {{ $i }}{{ $m.Role | printf "%-7s|" }}{{ end }}',
+        /^2 0system \|/,
+      ],
+      ['{{ range .Messages }}{{ if eq .Role "user" }}{{ . }}{{ end }}{{ end }}', '{user A  [] []  }'],
+      ['{{ with .Messages }}{{ json (index . 1).Content }}{{ else }}none{{ end }}', '"A"'],
+      ['{{ $x := 1 }}{{ range slice .Messages 1 }}{{ $x = 2 }}{{ end }}{{ $x }}{{- "" }} |{{ .System }}', '2 |S'],
+      [
+        '{{ define "t" }}<{{ . }}>{{ end }}{{ template "t" .System }}{{/* .Messages */}}{{ if .Messages }}{{ end }}',
+        '<S>',
+      ],
+      ['{{ currentDate }}{{ if .Messages }}{{ end }}', /^\d{4}-\d\d-\d\d$/],
+      [
+        '{{ if and .System (not .Tools) }}{{ html "<" }}{{ js "\'" }}{{ urlquery "a b" }}{{ end }}{{ range .Messages }}{{ break }}{{ end }}',
+        "&lt;\\'a+b",
+      ],
+    ] as const
+  ).map(([template, matcher]) =>
+    row(
+      `a template is executed as Go does it: ${template}`,
+      post('/api/generate', { ...chat, prompt: 'A', system: 'S', template }),
+      rendered(matcher),
+      'plain',
+    ),
+  ),
   row(
     'messages of one role that follow each other are one',
     post('/api/chat', { ...chat, messages: [user('One'), user('Two')] }),

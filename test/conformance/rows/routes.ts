@@ -56,6 +56,16 @@ export const routeRows: readonly Row[] = section('1 routes', [
   ...['/api/me', '/api/experimental/web_search', '/api/experimental/web_fetch'].map((path) =>
     row(`POST ${path} says that there is no cloud`, post(path, {}), { status: oneOf(401, 403), json: { error: text } }),
   ),
+  row(
+    'signing out by the older route answers null too',
+    { method: 'DELETE', path: '/api/user/keys/abc' },
+    { status: 200, text: 'null' },
+  ),
+  ...['/v1/images/generations', '/v1/messages/count_tokens'].map((path) =>
+    row(`POST ${path} is 404`, post(path, {}), { status: 404, text: '404 page not found' }),
+  ),
+  row('GET /v1/responses/resp_1 is 404', get('/v1/responses/resp_1'), { status: 404, text: '404 page not found' }),
+  row('POST /v1/audio/transcriptions is a route', post('/v1/audio/transcriptions', ''), { status: present }),
   row('signing out answers null', post('/api/signout', {}), { status: 200, text: 'null' }),
   row('there is no /metrics, no pprof and no tokenizer', get('/api/tokenize'), { status: 404 }),
   ...['/debug/pprof', '/metrics'].map((path) => row(`GET ${path} is 404`, get(path), { status: 404 })),

@@ -1,5 +1,5 @@
 /** What stays in memory, and for how long. */
-import { predicateOf, some } from '../match.ts'
+import { nonEmptyList, predicateOf, some } from '../match.ts'
 import { get, post, type Row, row, rowOf, section, step } from '../row.ts'
 
 interface Loaded {
@@ -81,6 +81,45 @@ export const runnerRows: readonly Row[] = section('5 runners', [
     step(get('/api/ps'), { json: { models: some({ context_length: 192 }) } }),
     load({ options: { num_ctx: 128 }, keep_alive: 60 }),
     step(get('/api/ps'), { json: { models: some({ context_length: 128 }) } }),
+    load({ keep_alive: 0 }),
+  ),
+  rowOf(
+    'after a num_ctx of its own a model is loaded with the usual one again',
+    'completion',
+    load({ options: { num_ctx: 192 }, keep_alive: 60 }),
+    step(get('/api/ps'), { json: { models: some({ context_length: 192 }) } }),
+    load({ keep_alive: 60 }),
+    step(get('/api/ps'), {
+      json: { models: nonEmptyList },
+      check: ({ json }) => {
+        const lengths = (json as { models: Loaded[] }).models.map(({ context_length }) => context_length)
+        return lengths.includes(192) ? `loaded with ${lengths}` : undefined
+      },
+    }),
+  ),
+  rowOf(
+    'num_ctx is never more than the model was trained for',
+    'completion',
+    step(post('/api/show', { model: '$model' }), { status: 200 }),
+    load({ options: { num_ctx: 10_000_000 }, keep_alive: 60 }),
+    step(get('/api/ps'), {
+      status: 200,
+      check: ({ json }, [shown]) => {
+        const { model_info: info = {} } = (shown?.json ?? {}) as { model_info?: Record<string, number> }
+        const trained = info[`${info['general.architecture']}.context_length`]
+        const lengths = (json as { models: Loaded[] }).models.map(({ context_length }) => context_length)
+        return lengths.includes(trained ?? 0) ? undefined : `${lengths} loaded, ${trained} trained`
+      },
+    }),
+    load({ keep_alive: 0 }),
+  ),
+  rowOf(
+    'a model’s own num_ctx counts, and that of a request over it',
+    'stocked',
+    load({ keep_alive: 60 }),
+    step(get('/api/ps'), { json: { models: some({ context_length: 256 }) } }),
+    load({ options: { num_ctx: 160 }, keep_alive: 60 }),
+    step(get('/api/ps'), { json: { models: some({ context_length: 160 }) } }),
     load({ keep_alive: 0 }),
   ),
   {

@@ -15,6 +15,10 @@ const badOptions = [
   [{ stop: [1] }, 'option "stop" must be of an array of strings'],
   [{ seed: true }, 'option "seed" must be of type integer'],
   [{ top_p: {} }, 'option "top_p" must be of type float32'],
+  [{ typical_p: 'x' }, 'option "typical_p" must be of type float32'],
+  [{ repeat_last_n: '64' }, 'option "repeat_last_n" must be of type integer'],
+  [{ main_gpu: {} }, 'option "main_gpu" must be of type integer'],
+  [{ draft_num_predict: false }, 'option "draft_num_predict" must be of type integer'],
 ] as const
 
 export const sharedRows: readonly Row[] = section('2.1 shared', [
@@ -158,6 +162,39 @@ export const sharedRows: readonly Row[] = section('2.1 shared', [
       error(500, words),
       'completion',
     ),
+  ),
+  row(
+    'options that Ollama no longer has are ignored, whatever their type',
+    post('/api/generate', {
+      ...said,
+      options: { num_predict: 2, mirostat: 'x', mirostat_tau: [], mirostat_eta: {}, tfs_z: 'x', penalize_newline: 3 },
+    }),
+    { status: 200, json: { done: true } },
+    'completion',
+  ),
+  ...[
+    { typical_p: 0.5 },
+    { min_p: 0.1, top_k: 0, top_p: 1 },
+    { presence_penalty: 1, frequency_penalty: -1, repeat_penalty: 1.2, repeat_last_n: -1 },
+    { num_keep: -1, seed: -1, temperature: 2 },
+  ].map((options) =>
+    row(
+      `sampling may be told ${JSON.stringify(options)}`,
+      post('/api/generate', { ...said, options: { num_predict: 2, ...options } }),
+      { status: 200, json: { done: true } },
+      'completion',
+    ),
+  ),
+  rowOf(
+    'a wrong think is refused also where nothing is to be answered',
+    'completion',
+    step(post('/api/generate', { model: '$model', think: 'slow' }), error(400, /^invalid think value: "slow"/)),
+    step(post('/api/chat', { model: '$model', think: 'slow' }), error(400, /^invalid think value: "slow"/)),
+  ),
+  row(
+    'an image that is no base64 is refused also where nothing is to be answered, and before the model is looked for',
+    post('/api/generate', { model: 'no-such', images: ['a*b='] }),
+    error(400, 'illegal base64 data at input byte 1'),
   ),
   row(
     'options that nobody knows are ignored, null is skipped and fractions of integers are cut off',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { contextFor, estimateMemory, type ModelShape, memoryRefusal } from '../../../src/engine/llama/memory.ts'
+import { estimateMemory, type ModelShape, memoryRefusal } from '../../../src/engine/llama/memory.ts'
 import { parseChildMessage } from '../../../src/engine/llama/messages.ts'
 
 const gibibyte = 2 ** 30
@@ -13,7 +13,6 @@ const eight: ModelShape = {
   valueWidth: 128,
   width: 4096,
   vocabulary: 128_256,
-  trainedContextTokens: 131_072,
 }
 
 describe('the memory estimate', () => {
@@ -29,12 +28,6 @@ describe('the memory estimate', () => {
     expect(refusal).toMatch(/^model requires more system memory \(9\.\d GiB\) than is available \(6\.0 GiB\)/)
     expect(refusal).toMatch(/4\.7 GiB for the weights, 4\.0 GiB for the context.*fewer slots/)
     expect(memoryRefusal(estimateMemory(eight, 8192, 4), 16 * gibibyte)).toBeUndefined()
-  })
-
-  it('never takes a longer context than the model was trained on', () => {
-    expect(contextFor(eight, 200_000)).toBe(131_072)
-    expect(contextFor(eight, 4096)).toBe(4096)
-    expect(contextFor({ ...eight, trainedContextTokens: 0 }, 4096)).toBe(4096)
   })
 })
 

@@ -1,4 +1,7 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { InferFrame } from '../../../protocols/infer.ts'
 import { estimateMemory } from '../../../src/engine/llama/memory.ts'
 import type { ChildWork, LoadMessage, TextWork, TickMessage } from '../../../src/engine/llama/messages.ts'
@@ -15,7 +18,6 @@ const shape = {
   valueWidth: 32,
   width: 128,
   vocabulary: 1024,
-  trainedContextTokens: 1024,
 }
 
 const init: LoadMessage = {
@@ -57,7 +59,7 @@ class Bench {
 
   continue(prompt: string, options: Record<string, unknown> = {}, rest: Partial<TextWork> = {}): number {
     const sampling = resolveOptions({ temperature: 0 }, options)
-    const plain = { before: [], resume: [], grammarFrom: 0, shift: true }
+    const plain = { before: [], resume: [], grammarFrom: 0, shift: true, truncate: true }
     return this.start({ kind: 'text', prompt, sampling, ...plain, ...rest })
   }
 
@@ -89,6 +91,38 @@ class Bench {
 }
 
 const story = 'Once upon a time'
+
+describe('a model whose file says that no mark begins its prompts', () => {
+  let folder: string
+  let unmarked: LoadedModel
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'omx-unmarked-'))
+    const bytes = await readFile(tiny.path)
+    const key = 'tokenizer.ggml.add_bos_token'
+    // After the key: its type in four bytes, then the value in one.
+    const at = bytes.indexOf(key) + key.length + 4
+    expect(bytes[at]).toBe(1)
+    bytes[at] = 0
+    const path = join(folder, 'unmarked.gguf')
+    await writeFile(path, bytes)
+    unmarked = await loadModel({ ...init, path, slots: 1 }, () => {})
+  })
+  afterAll(async () => {
+    await unmarked.model.dispose()
+    await rm(folder, { recursive: true })
+  })
+
+  it('has one only where the template writes it', async () => {
+    expect(unmarked.vocabulary.addsBos).toBe(false)
+    const [mark, ...rest] = unmarked.tokenize(`<s>${story}`, true)
+    expect(unmarked.tokenize(story, true)).toEqual(rest)
+    expect(unmarked.begun(rest)).toEqual(rest)
+    const bench = new Bench(unmarked)
+    const stream = bench.continue(`<s>${story}`, { num_predict: 1 })
+    await bench.finish(stream)
+    expect(bench.frames(stream).at(-1)).toMatchObject({ promptTokenIds: [mark, ...rest] })
+  })
+})
 
 describe('the lock-step scheduler', () => {
   let model: LoadedModel
@@ -193,6 +227,110 @@ describe('the lock-step scheduler', () => {
     const kinds = bench.frames(embedding).map((frame) => frame.kind)
     expect(kinds).toEqual(['embedding', 'embedding', 'done'])
     expect(bench.tokens(answer)).toHaveLength(60)
+  })
+
+  describe('honours every option of sampling:', () => {
+    const said = async (options: Record<string, unknown>, rest: Partial<TextWork> = {}): Promise<string> => {
+      const bench = new Bench(model)
+      const stream = bench.continue(story, { temperature: 1.5, num_predict: 24, top_k: 0, top_p: 1, ...options }, rest)
+      await bench.finish(stream)
+      return bench.tokens(stream).join(' ')
+    }
+    const seeds = [1, 2, 3]
+    const saidBy = async (options: Record<string, unknown>, rest: Partial<TextWork> = {}) => {
+      const texts: string[] = []
+      for (const seed of seeds) texts.push(await said({ ...options, seed }, rest))
+      return texts
+    }
+
+    it('a seed says what comes, and another seed something else', async () => {
+      const texts = await saidBy({})
+      expect(new Set(texts).size).toBe(seeds.length)
+      expect(await saidBy({})).toEqual(texts)
+    })
+
+    it.each([{ top_k: 1 }, { top_p: 1e-6 }, { min_p: 1 }, { temperature: 0 }])(
+      '%j leaves the likeliest token alone',
+      async (options) => {
+        const likeliest = await said({ temperature: 0 })
+        for (const text of await saidBy(options)) expect(text).toBe(likeliest)
+      },
+    )
+
+    it('typical_p leaves what is least surprising, whatever the seed', async () => {
+      const texts = await saidBy({ typical_p: 1e-9 })
+      expect(new Set(texts).size).toBe(1)
+      expect(texts[0]).not.toBe(await said({ temperature: 0 }))
+      expect(await saidBy({ typical_p: 1 })).toEqual(await saidBy({}))
+      const some = await saidBy({ typical_p: 0.5 })
+      expect(await saidBy({ typical_p: 0.5 })).toEqual(some)
+      expect(some).not.toEqual(await saidBy({}))
+    })
+
+    it('typical_p holds within a format, and where probabilities are wanted', async () => {
+      const json = { format: 'json' } as const
+      const of = (typical_p: number) => saidBy({ typical_p, num_predict: 12 }, json)
+      expect(await of(1e-9)).not.toEqual(await of(1))
+      expect(await of(1e-9)).toEqual(await of(1e-9))
+      expect(await said({ typical_p: 1e-9, seed: 1 }, { logprobs: 0 })).toBe(await said({ typical_p: 1e-9, seed: 1 }))
+    })
+
+    it.each([{ repeat_penalty: 2 }, { presence_penalty: 2 }, { frequency_penalty: 2 }])(
+      '%j counts the last repeat_last_n tokens: none, some or all',
+      async (penalty) => {
+        const plain = await said({ temperature: 0, num_predict: 120 })
+        const of = (repeat_last_n: number) => said({ temperature: 0, num_predict: 120, ...penalty, repeat_last_n })
+        expect(await of(0)).toBe(plain)
+        expect(await of(64)).not.toBe(plain)
+        expect(await of(-1)).not.toBe(plain)
+      },
+    )
+
+    it('num_keep says how much of a long beginning stays', async () => {
+      const kept = async (num_keep: number) => {
+        const bench = new Bench(model)
+        const stream = bench.continue('One two three four five six seven. '.repeat(100), { num_keep, num_predict: 1 })
+        await bench.finish(stream)
+        const done = bench.frames(stream).at(-1)
+        return done?.kind === 'done' ? done.promptTokens : undefined
+      }
+      // Half of what is not kept is free for the answer; the mark of the beginning is kept beside what is to be.
+      expect(await kept(0)).toBe(512 - (511 >> 1))
+      expect(await kept(100)).toBe(512 - (411 >> 1))
+      expect(await kept(-1)).toBe(511)
+    })
+  })
+
+  it('hands on a conversation without the mark that it puts before it, and takes it back with or without', async () => {
+    const bench = new Bench(model)
+    const first = bench.continue(story, { num_predict: 4 })
+    await bench.finish(first)
+    const done = bench.frames(first).at(-1)
+    if (done?.kind !== 'done' || done.promptTokenIds === undefined) throw new Error('no tokens')
+    const mark = model.begun([])
+    expect(mark).toHaveLength(1)
+    expect(done.promptTokenIds).toEqual(model.tokenize(story, false))
+    expect(done.promptTokens).toBe(done.promptTokenIds.length + 1)
+    const context = [...done.promptTokenIds, ...bench.tokens(first)]
+    const again = [context, [...mark, ...context]].map((before) =>
+      bench.continue(' and', { num_predict: 1 }, { before }),
+    )
+    await bench.finish(...again)
+    const [bare, marked] = again.map((stream) => bench.frames(stream).at(-1))
+    expect(bare).toMatchObject({ promptTokens: context.length + 2, promptTokenIds: [...context, expect.any(Number)] })
+    expect(marked).toMatchObject({ promptTokens: context.length + 2 })
+    expect(bench.tokens(again[0] as number)).toEqual(bench.tokens(again[1] as number))
+  })
+
+  it('begins a prompt once, whether its template writes the mark or not', async () => {
+    const bench = new Bench(model)
+    const { bosToken, addsBos } = model.vocabulary
+    expect([bosToken, addsBos]).toEqual(['<s>', true])
+    const streams = [story, `${bosToken}${story}`].map((prompt) => bench.continue(prompt, { num_predict: 6 }))
+    await bench.finish(...streams)
+    const [bare, marked] = streams.map((stream) => bench.frames(stream).at(-1))
+    expect(marked).toMatchObject({ promptTokens: (bare as { promptTokens: number }).promptTokens })
+    expect(bench.tokens(streams[1] as number)).toEqual(bench.tokens(streams[0] as number))
   })
 
   it('samples with penalties, a seed and without one', async () => {

@@ -263,6 +263,18 @@ export const cases: readonly Case[] = [
     means: { text: '<|channel|>commentary to=functions.now<|message|>soon', calls: [] },
   },
   {
+    title: 'Glimmer: thoughts, words and calls in markup, by the tool’s name or as a member of its namespace',
+    how: { calls: 'glimmer' },
+    raw: ' to=self<|message|>Look it up.<|eom|><|start|>assistant to=user<|message|>One <b>moment</b>.<|eom|><|start|>assistant to=get_weather<|message|><atem:function_calls>\n<atem:invoke name="get_weather">\n<atem:parameter name="city">Rome</atem:parameter>\n<atem:parameter name="days">2</atem:parameter>\n</atem:invoke>\n</atem:function_calls><|eom|><|start|>assistant to=now.now<|message|><atem:function_calls><atem:invoke name="now"></atem:invoke></atem:function_calls><|eot|>',
+    means: { thinking: 'Look it up.', text: 'One <b>moment</b>.', calls: [rome, now] },
+  },
+  {
+    title: 'Glimmer: a recipient that is no tool gets words, and a body that is no call is one',
+    how: { calls: 'glimmer' },
+    raw: '<|message|>a<|eom|><|start|>assistant to=nobody<|message|>b<|eom|><|start|>assistant to=now<|message|>soon<|eom|>',
+    means: { text: 'ab<|start|>assistant to=now<|message|>soon', calls: [] },
+  },
+  {
     title: 'a Go template with a tag: text before it, calls after it, and nothing of what is between them',
     how: { calls: { tag: '<tool_call>' } },
     raw: 'Sure. <tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>\n<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call> Bye',

@@ -4,6 +4,7 @@ import { callFormatOf, styleOfParser, thinkingTagsOf } from '../../../src/prompt
 /** The parts of real templates that tell them apart. */
 const templates: readonly (readonly [format: string, template: string])[] = [
   ['harmony', `{{- "<|start|>assistant<|channel|>analysis<|message|>" + message.thinking + "<|end|>" }}`],
+  ['glimmer', `{{- "<|start|>assistant to=" + name + "<|message|><atem:function_calls>" }}`],
   ['deepseek', `{{'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>' + tool['type'] + '<｜tool▁sep｜>'}}`],
   ['cohere', `<|END_THINKING|><|START_ACTION|>[ {"tool_call_id": "0", "tool_name": name, "parameters": {}} ]`],
   ['toolCall', `{{- '<|tool_call|>' + message.tool_calls|tojson }} {# or <tool_call> #}`],

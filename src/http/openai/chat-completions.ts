@@ -1,7 +1,7 @@
 /** `POST /v1/chat/completions`: OpenAI's chat, as a translation of the native one. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import type { Format, TokenLogprob, ToolCall } from '../../../protocols/chat.ts'
+import type { Format, TokenLogprob, Tool, ToolCall } from '../../../protocols/chat.ts'
 import type { InferResult, InferWork } from '../../../protocols/infer.ts'
 import { clientSignal, type TokenFrame, type WholeAnswer, wholeAnswer } from '../answer.ts'
 import { chatNeeds, requireCapabilities } from '../capabilities.ts'
@@ -79,7 +79,7 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
 function workOf(fields: ChatCompletionRequest): InferWork & { readonly kind: 'chat' } {
   const messages = chatMessagesOf(fields.messages ?? [])
   // Ollama takes no notice of `tool_choice`; that no tool may be called can be had by offering none.
-  const tools = fields.tool_choice === 'none' ? [] : toolsOf(fields.tools ?? [])
+  const tools = fields.tool_choice === 'none' ? [] : functionTools(fields)
   const format = formatOf(fields.response_format)
   const effort = fields.reasoning?.effort || fields.reasoning_effort
   return {
@@ -89,6 +89,11 @@ function workOf(fields: ChatCompletionRequest): InferWork & { readonly kind: 'ch
     ...(format === undefined ? {} : { format }),
     ...(effort ? { think: thinkOfEffort(effort) } : {}),
   }
+}
+
+/** A tool of another kind is described in words of its own, which no template knows: it is left out. */
+function functionTools({ tools = [] }: ChatCompletionRequest): readonly Tool[] {
+  return toolsOf(tools.filter(({ type = 'function' }) => type === 'function'))
 }
 
 function formatOf(format: ChatCompletionRequest['response_format']): Format | undefined {

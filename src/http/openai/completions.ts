@@ -28,6 +28,8 @@ const CompletionRequest = Type.Object({
   logprobs: Type.Optional(Type.Integer()),
 })
 
+type CompletionRequest = Static<typeof CompletionRequest>
+
 const readFields = fieldReader(CompletionRequest)
 const about: RouteAbout = {
   summary: 'A completion.',
@@ -49,7 +51,7 @@ async function answerCompletion(services: ApiServices, request: FastifyRequest, 
   const needed = fields.suffix ? (['insert'] as const) : []
   await requireCapabilities(model, { endpoint: 'generate', needed, services })
   const asked: NewRequest = {
-    ...sharedRequest({ options: samplingOptions(fields) }, model, request.headers),
+    ...sharedRequest({ options: optionsOf(fields) }, model, request.headers),
     ...(fields.logprobs === undefined ? {} : { logprobs: fields.logprobs }),
     work,
   }
@@ -63,8 +65,14 @@ async function answerCompletion(services: ApiServices, request: FastifyRequest, 
 }
 
 /** Unlike the native route an empty prompt is a prompt: nothing is only loaded through this one. */
-function workOf({ prompt = '', suffix }: Static<typeof CompletionRequest>): InferWork {
+function workOf({ prompt = '', suffix }: CompletionRequest): InferWork {
   return { kind: 'generate', prompt, raw: false, ...(suffix ? { suffix } : {}) }
+}
+
+/** Here no `top_p` is OpenAI's, also where it is 0, and penalties are never the model's. */
+function optionsOf(fields: CompletionRequest): Record<string, unknown> {
+  const { top_p, frequency_penalty = 0, presence_penalty = 0 } = fields
+  return samplingOptions({ ...fields, top_p: top_p || 1, frequency_penalty, presence_penalty })
 }
 
 interface Head {

@@ -82,7 +82,7 @@ function withValue(value: unknown, [step, ...rest]: Place, wrong: unknown): unkn
   return { ...object, [step]: withValue(object[step], rest, wrong) }
 }
 
-const wrongValues = [
+const wrongValues: readonly unknown[] = [
   5,
   1.5,
   -1,

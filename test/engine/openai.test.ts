@@ -14,7 +14,7 @@ import { openaiAt } from '../../src/engine/openai/driver.ts'
 import { writeOwnModels } from '../conformance/own-models.ts'
 import { useCluster } from '../process/support/cluster.ts'
 import type { OmxNode } from '../process/support/omx-node.ts'
-import { ask, collect, raw, request, settings, takeUntil } from './compliance.ts'
+import { ask, collect, raw, request, settings, takeUntil } from './collect.ts'
 
 const cluster = useCluster()
 let node: OmxNode

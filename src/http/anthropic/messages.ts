@@ -12,6 +12,7 @@ import type { ApiServices, NewRequest } from '../services.ts'
 import { streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
 import { sendJson } from '../wire.ts'
+import { Message, TokenCount } from './answers.ts'
 import { callBlock, MessageEvents, type MessageHead, stopReason, usageOf } from './events.ts'
 import { clientTools, conversationOf, MessagesRequest, optionsOf, thinkOf } from './request.ts'
 
@@ -19,10 +20,15 @@ const readFields = fieldReader(MessagesRequest)
 const about: RouteAbout = {
   summary: 'The next message of a conversation.',
   body: readFields.schema,
+  answer: Message,
   streams: 'text/event-stream',
 }
 
-const aboutCount: RouteAbout = { summary: 'How many tokens a conversation is.', body: readFields.schema }
+const aboutCount: RouteAbout = {
+  summary: 'How many tokens a conversation is.',
+  body: readFields.schema,
+  answer: TokenCount,
+}
 
 /** Characters of a token, as a rule of thumb. */
 const charactersPerToken = 4
@@ -97,15 +103,15 @@ function estimateOf({ messages }: ChatWork): number {
 
 const tokensIn = (characters: number): number => Math.ceil(characters / charactersPerToken)
 
-function messageOf({ id, model }: MessageHead, { text, thinking, toolCalls, result }: WholeAnswer): unknown {
+function messageOf({ id, model }: MessageHead, { text, thinking, toolCalls, result }: WholeAnswer): Message {
   return {
     id,
     type: 'message',
     role: 'assistant',
     model,
     content: [
-      ...(thinking === '' ? [] : [{ type: 'thinking', thinking, signature: '' }]),
-      ...(text === '' ? [] : [{ type: 'text', text }]),
+      ...(thinking === '' ? [] : [{ type: 'thinking', thinking, signature: '' } as const]),
+      ...(text === '' ? [] : [{ type: 'text', text } as const]),
       ...toolCalls.map(callBlock),
     ],
     stop_reason: stopReason(result, toolCalls.length > 0),

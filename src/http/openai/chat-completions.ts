@@ -15,6 +15,7 @@ import type { ApiServices, NewRequest } from '../services.ts'
 import { addsSomething, type StreamFormat, streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
 import { sendJson } from '../wire.ts'
+import { type Call, ChatCompletion } from './answers.ts'
 import { chatMessagesOf, MessageFields } from './content.ts'
 import { doneEvent, fingerprint, openaiFormat, unixSeconds, usageOf } from './format.ts'
 import { samplingFields, samplingOptions, thinkOfEffort } from './sampling.ts'
@@ -45,6 +46,7 @@ const readFields = fieldReader(ChatCompletionRequest)
 const about: RouteAbout = {
   summary: 'The next message of a conversation.',
   body: readFields.schema,
+  answer: ChatCompletion,
   streams: 'text/event-stream',
 }
 
@@ -109,7 +111,7 @@ interface Head {
   readonly model: string
 }
 
-function completionOf({ id, created, model }: Head, whole: WholeAnswer): unknown {
+function completionOf({ id, created, model }: Head, whole: WholeAnswer): ChatCompletion {
   const { text, thinking, toolCalls, logprobs, result } = whole
   return {
     id,
@@ -134,7 +136,7 @@ function completionOf({ id, created, model }: Head, whole: WholeAnswer): unknown
   }
 }
 
-function finishReason({ reason }: InferResult, hasCalls: boolean): string {
+function finishReason({ reason }: InferResult, hasCalls: boolean): ChatCompletion['choices'][number]['finish_reason'] {
   return reason === 'stop' && hasCalls ? 'tool_calls' : reason
 }
 
@@ -143,7 +145,7 @@ function logprobsOf(logprobs: readonly TokenLogprob[]): object {
 }
 
 /** Arguments are text here. */
-function callsJson(calls: readonly ToolCall[]): unknown[] {
+function callsJson(calls: readonly ToolCall[]): Call[] {
   return calls.map(({ id, index, name, arguments: args }) => ({
     id,
     index,

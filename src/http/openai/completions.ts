@@ -14,6 +14,7 @@ import type { ApiServices, NewRequest } from '../services.ts'
 import { type StreamFormat, streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
 import { sendJson } from '../wire.ts'
+import { Completion } from './answers.ts'
 import { doneEvent, fingerprint, openaiFormat, unixSeconds, usageOf } from './format.ts'
 import { samplingFields, samplingOptions } from './sampling.ts'
 
@@ -34,6 +35,7 @@ const readFields = fieldReader(CompletionRequest)
 const about: RouteAbout = {
   summary: 'A completion.',
   body: readFields.schema,
+  answer: Completion,
   streams: 'text/event-stream',
 }
 
@@ -83,7 +85,7 @@ interface Head {
 
 const object = 'text_completion'
 
-function completionOf({ id, created, model }: Head, { text, logprobs, result }: WholeAnswer): unknown {
+function completionOf({ id, created, model }: Head, { text, logprobs, result }: WholeAnswer): Completion {
   return {
     id,
     object,

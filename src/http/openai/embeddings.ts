@@ -11,6 +11,7 @@ import { checkModel } from '../model-check.ts'
 import type { RouteAbout } from '../openapi.ts'
 import type { ApiServices } from '../services.ts'
 import { plainJsonType } from '../wire.ts'
+import { EmbeddingList } from './answers.ts'
 
 const readFields = fieldReader(
   Type.Object({
@@ -23,6 +24,7 @@ const readFields = fieldReader(
 const about: RouteAbout = {
   summary: 'Vectors of texts.',
   body: readFields.schema,
+  answer: EmbeddingList,
 }
 
 export function openaiEmbeddingsRoute(app: FastifyInstance, services: ApiServices): void {

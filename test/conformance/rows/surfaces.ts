@@ -16,7 +16,7 @@ export function refusedMessage(status: number, type: string, words: Matcher): Ex
 }
 
 /** The data of each event, read as JSON where it is. */
-export function eventsOf({ text: body }: Answer): Record<string, unknown>[] {
+function eventsOf({ text: body }: Answer): Record<string, unknown>[] {
   return body
     .split('\n\n')
     .map((event) => event.slice(event.indexOf('data: ') + 'data: '.length))

@@ -143,14 +143,14 @@ export function encodeInferRequest(request: InferRequest): Uint8Array {
 function checkShape(value: unknown): void {
   validator ??= Compile(inferRequest) as unknown as Validator
   if (validator.Check(value)) return
-  // A union complains of each of its branches: the one that fits best went deepest.
+  // A union complains of each of its branches, mostly that the kind is another: the one that fits best went deepest.
   const paths = validator.Errors(value).map(({ instancePath }) => instancePath)
-  const deepest = paths.reduce((best, path) => (path.split('/').length > best.split('/').length ? path : best), '')
-  throw new ProtocolError(
-    'shape',
-    `a request with a missing or invalid field: ${deepest.slice(1).replaceAll('/', '.')}`,
-  )
+  const [deepest = ''] = paths.toSorted((left, right) => depthOf(right) - depthOf(left))
+  const field = deepest.slice(1).replaceAll('/', '.')
+  throw new ProtocolError('shape', `a request with a missing or invalid field: ${field}`)
 }
+
+const depthOf = (path: string): number => (path === '/work/kind' ? 0 : path.split('/').length)
 
 /** Throws ProtocolError for anything that is not a request. */
 export function decodeInferRequest(bytes: Uint8Array): InferRequest {

@@ -150,7 +150,7 @@ function checkShape(value: unknown): void {
   throw new ProtocolError('shape', `a request with a missing or invalid field: ${field}`)
 }
 
-const depthOf = (path: string): number => (path === '/work/kind' ? 0 : path.split('/').length)
+const depthOf = (path: string): number => (path.endsWith('/kind') ? 0 : path.split('/').length)
 
 /** Throws ProtocolError for anything that is not a request. */
 export function decodeInferRequest(bytes: Uint8Array): InferRequest {

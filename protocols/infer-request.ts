@@ -4,13 +4,13 @@ import { Compile, type Validator } from 'typebox/compile'
 import { bytesOfTokens, decode, encode, tokensOfBytes } from './codec.ts'
 import type { InferRequest, InferWork } from './infer.ts'
 import { ProtocolError } from './protocol-error.ts'
-import type { CodecLimits } from './scan.ts'
+import { type CodecLimits, scan } from './scan.ts'
 
 /** A context of a million tokens in text and in ids, several times over; small enough to hold one per stream. */
 export const maxInferRequestBytes = 32 * 1024 * 1024
 
 /** Containers inside containers: a tool's schema in a list of tools. Deeper ones would be refused by every engine. */
-const maxNesting = 64
+export const maxNesting = 64
 
 /** Token ids travel as one value each run, so what counts here is messages, inputs and options. */
 const limits: CodecLimits = { maxBytes: maxInferRequestBytes, maxDepth: maxNesting, maxValues: 65_536 }
@@ -119,25 +119,43 @@ const forever = -1
 
 let validator: Validator | undefined
 
-/** Throws ProtocolError `too-large` above `maxInferRequestBytes`. */
+/**
+ * Throws ProtocolError `too-large` above `maxInferRequestBytes`, and for whatever else a worker would take for a breach of
+ * the protocol: what a client may send is not this node's fault.
+ */
 export function encodeInferRequest(request: InferRequest): Uint8Array {
-  const bytes = encode({
+  const value = {
     ...request,
     work: packWork(request.work),
     keepAliveMs: request.keepAliveMs === Number.POSITIVE_INFINITY ? forever : request.keepAliveMs,
     resume: request.resume === undefined ? undefined : { tokens: bytesOfTokens(request.resume.tokens) },
-  })
+  }
+  checkShape(value)
+  const bytes = encode(value)
   if (bytes.length > maxInferRequestBytes) {
     throw new ProtocolError('too-large', `a request of ${bytes.length} bytes; at most ${maxInferRequestBytes}`)
   }
+  scan(bytes, limits)
   return bytes
 }
 
 /** Throws ProtocolError for anything that is not a request. */
+function checkShape(value: unknown): void {
+  validator ??= Compile(inferRequest) as unknown as Validator
+  if (validator.Check(value)) return
+  // A union complains of each of its branches, mostly that the kind is another: the one that fits best went deepest.
+  const paths = validator.Errors(value).map(({ instancePath }) => instancePath)
+  const [deepest = ''] = paths.toSorted((left, right) => depthOf(right) - depthOf(left))
+  const field = deepest.slice(1).replaceAll('/', '.')
+  throw new ProtocolError('shape', `a request with a missing or invalid field: ${field}`)
+}
+
+const depthOf = (path: string): number => (path.endsWith('/kind') ? 0 : path.split('/').length)
+
+/** Throws ProtocolError for anything that is not a request. */
 export function decodeInferRequest(bytes: Uint8Array): InferRequest {
   const value = decode(bytes, limits)
-  validator ??= Compile(inferRequest) as unknown as Validator
-  if (!validator.Check(value)) throw new ProtocolError('shape', 'a request with a missing or invalid field')
+  checkShape(value)
   const request = value as unknown as InferRequest
   return {
     ...request,

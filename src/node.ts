@@ -66,7 +66,7 @@ export const startNode: StartNode = async (config, log) => {
     const journal = closers.adopt(openTaskJournal(at('tasks.sqlite'), Date.now(), onError), (open) => open.close())
     if (journal.cutOff > 0)
       log.warn({ requests: journal.cutOff }, 'the previous run was cut off in the middle of requests')
-    const foreign = remoteCatalog(config)
+    const foreign = await remoteCatalog(config)
     const options = { data: config.data, quantize: quantizeBy(config, closers) }
     const models = foreign === undefined ? await openCatalog(config.models, options) : undefined
     const catalog = (models ?? foreign) as Catalog
@@ -180,10 +180,12 @@ class ReachableFiles {
 }
 
 /** The models of another server, where one is the engine. */
-function remoteCatalog({ engine, openaiKey }: Config): Catalog | undefined {
+async function remoteCatalog({ engine, openaiKey }: Config): Promise<Catalog | undefined> {
   if (engine.name === 'ollama') return new OllamaCatalog(ollamaAt(engine.url))
-  if (engine.name === 'openai') return new OpenaiCatalog(openaiAt(engine.url, openaiKey))
-  return undefined
+  if (engine.name !== 'openai') return undefined
+  const catalog = new OpenaiCatalog(openaiAt(engine.url, openaiKey))
+  await catalog.open()
+  return catalog
 }
 
 function driverOf({ engine, gpu, simTokensPerSecond, openaiKey }: Config) {

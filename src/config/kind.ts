@@ -25,8 +25,8 @@ export function choice<const Names extends readonly string[]>(...names: Names) {
 /** An engine, and where it is where it is not part of this program: `llama`, `ollama=http://127.0.0.1:11434`. */
 export function engine() {
   const built = Type.Object({ name: Type.Union([Type.Literal('llama'), Type.Literal('sim')]) })
-  const ollama = Type.Object({ name: Type.Literal('ollama'), url: Type.String({ pattern: '^https?://[^/?#]+/?$' }) })
   // No user and no query: both would carry a secret into messages.
+  const ollama = Type.Object({ name: Type.Literal('ollama'), url: Type.String({ pattern: '^https?://[^/?#@]+/?$' }) })
   const openai = Type.Object({
     name: Type.Literal('openai'),
     url: Type.String({ pattern: '^https?://[^/?#@]+(/[^?#]*)?$' }),

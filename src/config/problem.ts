@@ -43,8 +43,11 @@ export function nearestName(name: string, candidates: readonly string[]): string
   return best
 }
 
+/** A URL may carry a password before its host. */
+const userOfUrl = /\/\/[^/?#"]*@/g
+
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
+  const text = (JSON.stringify(value) ?? String(value)).replace(userOfUrl, '//…@')
   return text.length <= maxShownLength ? text : `${text.slice(0, maxShownLength)}…`
 }
 

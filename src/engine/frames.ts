@@ -28,12 +28,14 @@ export function loadedOnly(load: WorkerLoad): InferStream {
   return once([{ kind: 'accepted', load }, nothingComputed])
 }
 
-/** The answer to `renderOnly`: what the model would be given. */
+/** The answer to `renderOnly`: what the model would be given, and how many tokens that is. */
 export function renderedOnly(
   { prompt, images }: { readonly prompt: string; readonly images: readonly unknown[] },
+  promptTokens: number,
   load: WorkerLoad,
 ): InferStream {
-  return once([{ kind: 'accepted', load }, { kind: 'rendered', prompt, images: images.length }, nothingComputed])
+  const rendered = { kind: 'rendered', prompt, images: images.length } as const
+  return once([{ kind: 'accepted', load }, rendered, { ...nothingComputed, promptTokens }])
 }
 
 /** A request that was taken and cannot be computed. */

@@ -117,7 +117,7 @@ export class PromptedEngine implements LoadedEngine {
 
   #answer(asked: Asked, rendered: Rendered): InferStream {
     const { request, work } = asked
-    if (request.renderOnly === true) return renderedOnly(rendered, this.load())
+    if (request.renderOnly === true) return this.#later(this.#rendered(rendered))
     const reading = this.#reading(work, rendered)
     const resume = request.resume?.tokens ?? []
     const tags = reading === undefined ? undefined : tagsRead(reading)
@@ -129,6 +129,11 @@ export class PromptedEngine implements LoadedEngine {
     const read = (formatFrom: number) =>
       promptedAnswer({ parser, format: work.format, resume, formatFrom, start: complete })
     return resume.length === 0 ? read(0) : this.#later(this.#readAlready(parser, resume).then(read))
+  }
+
+  async #rendered(rendered: Rendered): Promise<InferStream> {
+    const tokens = await this.#completer.tokenize(rendered.prompt)
+    return renderedOnly(rendered, tokens.length, this.load())
   }
 
   /** Brings the parser to where an interrupted answer stopped; with which of its tokens a format begins. */

@@ -50,7 +50,8 @@ export class SimCompleter implements Completer {
   readonly sizeBytes: number
   readonly sizeVramBytes = 0
   readonly vocabulary: Vocabulary = { chatTemplate: simChatTemplate, bosToken: '', eosToken: '', addsBos: false }
-  readonly ended: Promise<Failure | undefined>
+  readonly #ending = Promise.withResolvers<Failure | undefined>()
+  readonly ended = this.#ending.promise
   readonly #init: SimCompleterInit
   readonly #calls: Calls<Stream>
   /** What each slot's cache holds. */
@@ -58,7 +59,6 @@ export class SimCompleter implements Completer {
   readonly #taken = new Set<number>()
   #round: unknown
   #producedTokens = 0
-  #resolveEnded: (failure: Failure | undefined) => void = () => {}
 
   constructor(init: SimCompleterInit) {
     const { settings, model, clock } = init
@@ -67,9 +67,6 @@ export class SimCompleter implements Completer {
     this.sizeBytes = model.sizeBytes
     this.#calls = new Calls({ slots: settings.slots, maxWaiting: settings.maxWaiting, clock })
     this.#cache = Array.from({ length: settings.slots }, () => [])
-    this.ended = new Promise((resolve) => {
-      this.#resolveEnded = resolve
-    })
   }
 
   load(): WorkerLoad {
@@ -251,7 +248,7 @@ export class SimCompleter implements Completer {
   #end(failure: Failure | undefined, code: FailureCode, message: string): void {
     if (!this.#calls.end({ kind: 'failed', code, message })) return
     if (this.#round !== undefined) this.#init.clock.clearTimeout(this.#round)
-    this.#resolveEnded(failure)
+    this.#ending.resolve(failure)
   }
 }
 

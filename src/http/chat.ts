@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox'
 import type { ToolCall } from '../../protocols/chat.ts'
 import type { InferResult, InferWork } from '../../protocols/infer.ts'
 import { clientSignal, debugInfo, metricsOf, type TokenFrame, type WholeAnswer, wholeAnswer } from './answer.ts'
+import { ChatAnswer } from './answer-schemas.ts'
 import { chatNeeds, requireCapabilities } from './capabilities.ts'
 import { fieldReader } from './fields.ts'
 import {
@@ -33,6 +34,7 @@ const readFields = fieldReader(ChatRequest)
 const about: RouteAbout = {
   summary: 'The next message of a conversation; without messages the model is loaded or unloaded.',
   body: readFields.schema,
+  answer: ChatAnswer,
   streams: 'application/x-ndjson',
 }
 

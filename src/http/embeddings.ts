@@ -5,6 +5,7 @@ import { Type } from 'typebox'
 import type { InferResult } from '../../protocols/infer.ts'
 import { maxInputs } from '../../protocols/infer-request.ts'
 import { batchesFor, clientSignal, counted, cutShort, errorOf, wholeAnswer } from './answer.ts'
+import { EmbedAnswer, EmbeddingsAnswer } from './answer-schemas.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { computeFields, sharedRequest } from './inference-request.ts'
@@ -27,8 +28,12 @@ const readEmbed = fieldReader(
 
 const readEmbeddings = fieldReader(Type.Object({ ...computeFields, prompt: Type.Optional(Type.String()) }))
 
-const aboutEmbed: RouteAbout = { summary: 'Vectors of texts, normalized.', body: readEmbed.schema }
-const aboutEmbeddings: RouteAbout = { summary: 'The vector of one text, as it is.', body: readEmbeddings.schema }
+const aboutEmbed: RouteAbout = { summary: 'Vectors of texts, normalized.', body: readEmbed.schema, answer: EmbedAnswer }
+const aboutEmbeddings: RouteAbout = {
+  summary: 'The vector of one text, as it is.',
+  body: readEmbeddings.schema,
+  answer: EmbeddingsAnswer,
+}
 
 export function embeddingRoutes(app: FastifyInstance, services: ApiServices): void {
   app.post('/api/embed', { config: { endpoint: 'embed', about: aboutEmbed } }, (request, reply) =>

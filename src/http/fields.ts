@@ -4,7 +4,16 @@
  */
 import type { Static, TObject, TProperties, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { maxNesting } from '../../protocols/infer-request.ts'
 import { ApiError } from './errors.ts'
+
+/**
+ * How deep a field that is read may nest. The frame that carries a request puts up to four containers around what a client
+ * sent; and no recursion over a value, such as that of `JSON.stringify`, comes near the end of the stack.
+ */
+const maxFieldNesting = maxNesting - 4
+/** Characters of a wrong value that an error repeats: enough to recognise it. */
+const maxShownLength = 100
 
 /** The parts of a schema that say where the known keys are. */
 interface Level {
@@ -32,10 +41,30 @@ export function fieldReader<Properties extends TProperties>(schema: TObject<Prop
     if (body === undefined) throw new ApiError('missing-body')
     if (body === null) return {} as Static<TObject<Properties>>
     const value = shape(body)
+    refuseDeep(value)
     if (!validator.Check(value)) throw new ApiError('bad-field', mismatch(validator.Errors(value), value))
     return value as Static<TObject<Properties>>
   }
   return Object.assign(read, { schema })
+}
+
+/** A wrong value for whoever sent it. */
+export function shown(value: unknown): string {
+  return (JSON.stringify(value) ?? 'nothing').slice(0, maxShownLength)
+}
+
+/** Whether a value nests deeper than `levels`. Recursion ends there, whatever the value is. */
+export function deeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => deeperThan(inner, levels - 1))
+}
+
+function refuseDeep(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return
+  for (const [name, field] of Object.entries(value)) {
+    if (!deeperThan(field, maxFieldNesting)) continue
+    throw new ApiError('bad-field', `field ${name} must not nest deeper than ${maxFieldNesting} levels`)
+  }
 }
 
 function shaperOf(level: Level): Shaper {

@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox'
 import type { ToolCall } from '../../protocols/chat.ts'
 import type { InferResult, InferWork } from '../../protocols/infer.ts'
 import { clientSignal, debugInfo, metricsOf, type TokenFrame, type WholeAnswer, wholeAnswer } from './answer.ts'
+import { GenerateAnswer } from './answer-schemas.ts'
 import { type Capability, requireCapabilities } from './capabilities.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
@@ -40,6 +41,7 @@ const readFields = fieldReader(GenerateRequest)
 const about: RouteAbout = {
   summary: 'A completion; with an empty prompt the model is loaded or unloaded.',
   body: readFields.schema,
+  answer: GenerateAnswer,
   streams: 'application/x-ndjson',
 }
 

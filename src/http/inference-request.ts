@@ -5,6 +5,7 @@ import type { Format, Think } from '../../protocols/chat.ts'
 import { DurationError, parseKeepAlive } from '../../protocols/duration.ts'
 import { maxOptions } from '../../protocols/infer-request.ts'
 import { ApiError } from './errors.ts'
+import { deeperThan, shown } from './fields.ts'
 import type { AskedModel } from './model-check.ts'
 import type { NewRequest, RequestWishes } from './services.ts'
 
@@ -114,23 +115,21 @@ export function checkThink({ think }: AnswerFields): void {
 function formatOf(format: unknown): Format {
   if (format === 'json') return format
   if (typeof format === 'object' && format !== null && !Array.isArray(format)) return format as Format
-  const shown = JSON.stringify(format).slice(0, maxShownLength)
-  throw new ApiError('invalid-format', `invalid format: ${shown}; expected "json" or a valid JSON Schema object`)
+  throw new ApiError(
+    'invalid-format',
+    `invalid format: ${shown(format)}; expected "json" or a valid JSON Schema object`,
+  )
 }
 
 const thinkLevels: readonly unknown[] = ['low', 'medium', 'high', 'max']
 
 function thinkOf(think: unknown): Think {
   if (typeof think === 'boolean' || thinkLevels.includes(think)) return think as Think
-  const shown = JSON.stringify(think).slice(0, maxShownLength)
   throw new ApiError(
     'bad-field',
-    `invalid think value: ${shown} (must be "high", "medium", "low", "max", true, or false)`,
+    `invalid think value: ${shown(think)} (must be "high", "medium", "low", "max", true, or false)`,
   )
 }
-
-/** Enough of a wrong value to recognise it. */
-const maxShownLength = 100
 
 interface HeaderRange {
   readonly name: string
@@ -143,14 +142,5 @@ function integerHeader(headers: IncomingHttpHeaders, { name, lowest, highest }: 
   if (text === undefined) return undefined
   const value = Number(text)
   if (typeof text === 'string' && /^-?\d{1,15}$/.test(text) && value >= lowest && value <= highest) return value
-  throw new ApiError(
-    'bad-field',
-    `${name} must be a whole number from ${lowest} to ${highest}, not ${JSON.stringify(text)}`,
-  )
-}
-
-/** Whether a value nests deeper than `levels`. Recursion ends there, whatever the value is. */
-function deeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((inner) => deeperThan(inner, levels - 1))
+  throw new ApiError('bad-field', `${name} must be a whole number from ${lowest} to ${highest}, not ${shown(text)}`)
 }

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import type { ChatMessage, TokenLogprob, Tool, ToolCall } from '../../protocols/chat.ts'
 import { maxMessages } from '../../protocols/infer-request.ts'
 import { ApiError } from './errors.ts'
+import { shown } from './fields.ts'
 import { imageBytes } from './images.ts'
 import { firstJsonValue } from './json-text.ts'
 
@@ -71,7 +72,7 @@ function callOf({ id = '', function: called = {} }: Static<typeof ToolCallFields
 function argumentsOf(args: unknown): ToolCall['arguments'] {
   const value = typeof args === 'string' ? firstJsonValue(args) : args
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as ToolCall['arguments']
-  throw new ApiError('bad-field', `the arguments of a tool call must be an object, not ${JSON.stringify(args)}`)
+  throw new ApiError('bad-field', `the arguments of a tool call must be an object, not ${shown(args)}`)
 }
 
 export function toolsOf(tools: readonly Static<typeof ToolFields>[]): readonly Tool[] {

@@ -6,6 +6,7 @@ import { maxShownSystem } from '../../protocols/messages.ts'
 import { parseModelName } from '../../protocols/model-name.ts'
 import type { HeldModel, ModelDetails } from '../../protocols/report.ts'
 import { counted } from './answer.ts'
+import { PsAnswer, TagsAnswer } from './answer-schemas.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { checkModel } from './model-check.ts'
@@ -38,7 +39,7 @@ export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/api/tags',
-    config: { about: { summary: 'The models of the whole cluster.' } },
+    config: { about: { summary: 'The models of the whole cluster.', answer: TagsAnswer } },
     handler: async (_request, reply) => {
       const models = [...(await services.models())].sort(newestFirst)
       return sendJson(reply, { models: models.map(heldRow) })
@@ -46,7 +47,7 @@ export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
   })
   app.get(
     '/api/ps',
-    { config: { about: { summary: 'The models in the memory of any node.' } } },
+    { config: { about: { summary: 'The models in the memory of any node.', answer: PsAnswer } } },
     async (_request, reply) => {
       const nowMs = Date.now()
       const loaded = [...(await services.loaded())].sort(longestLivedFirst)

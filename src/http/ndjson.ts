@@ -6,7 +6,7 @@ import type { ApiError, Endpoint } from './errors.ts'
 import type { Answer } from './services.ts'
 import { addsSomething, openStream, type StreamFormat, streamAnswer } from './stream.ts'
 import { utcTime } from './time.ts'
-import { sendError } from './wire.ts'
+import { plainJsonType, sendError } from './wire.ts'
 
 const headers = { 'content-type': 'application/x-ndjson' }
 
@@ -48,7 +48,7 @@ function lineFormat({ endpoint, writer }: LineStream): StreamFormat {
     // Ollama then answers JSON without naming a charset.
     refuse: (reply, error) => {
       const { status, words } = error.on(endpoint)
-      sendError(reply, status, words, { type: 'application/json' })
+      sendError(reply, status, words, { type: plainJsonType })
     },
   }
 }

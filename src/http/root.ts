@@ -1,6 +1,7 @@
 /** `/`, `/api/version`, and the two probes of an orchestrator. */
 import type { FastifyInstance } from 'fastify'
 import { spokenOllamaVersion } from '../version.ts'
+import { VersionAnswer } from './answer-schemas.ts'
 import { sendJson, textType } from './wire.ts'
 
 /** What `GET /` answers; `identify.ts` knows an Ollama by it. */
@@ -16,7 +17,7 @@ export function rootRoutes(app: FastifyInstance): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/api/version',
-    config: { about: { summary: 'The release of Ollama whose API this is.' } },
+    config: { about: { summary: 'The release of Ollama whose API this is.', answer: VersionAnswer } },
     handler: (_request, reply) => sendJson(reply, { version: spokenOllamaVersion }),
   })
   // Alive: the process answers. Ready: it takes new requests; a draining listener answers 503 to every route.

@@ -2,6 +2,12 @@
 
 export type Surface = 'ollama' | 'openai' | 'anthropic' | 'registry'
 
+/** Whose path it is, where no route says so. */
+export function surfaceAt(url: string): Surface {
+  if (url.startsWith('/v1/messages')) return 'anthropic'
+  return url.startsWith('/v1/') ? 'openai' : 'ollama'
+}
+
 /** The body of an error. `code`: this project's own, where there is one. */
 export function errorBody(surface: Surface, status: number, words: string, code = 'unknown'): unknown {
   if (surface === 'openai') {

@@ -9,7 +9,7 @@ import { type BodyBudget, inflated, readBody } from './body.ts'
 import { ApiError, type Endpoint } from './errors.ts'
 import { firstJsonValue } from './json-text.ts'
 import type { RouteAbout } from './openapi.ts'
-import { errorBody, type Surface } from './surface.ts'
+import { errorBody, type Surface, surfaceAt } from './surface.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -25,6 +25,7 @@ declare module 'fastify' {
 }
 
 export const jsonType = 'application/json; charset=utf-8'
+export const plainJsonType = 'application/json'
 export const textType = 'text/plain; charset=utf-8'
 
 /** Where defects go. */
@@ -52,8 +53,9 @@ export const wireOptions = {
   requestTimeout: 0,
   keepAliveTimeout: keepAliveTimeoutMs,
   routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: maxParameterLength },
-  frameworkErrors: (error, _request, reply) => {
-    void sendError(reply, error.statusCode ?? 400, error.message)
+  // Such as a path whose encoding is broken: no route was found for it.
+  frameworkErrors: (error, request, reply) => {
+    void sendError(reply, error.statusCode ?? 400, error.message, { surface: surfaceAt(request.url) })
   },
   clientErrorHandler: refuseConnection,
 } satisfies FastifyHttpOptions<Server>
@@ -82,9 +84,11 @@ export function installWire(app: FastifyInstance, log: HttpLog, bodies: BodyBudg
   app.setErrorHandler((error, request, reply) => answerError(error as Error, request, reply, log))
 }
 
-/** Answers one JSON object. */
+/** Answers one JSON object. On the surfaces of others it names no charset and ends with a newline, as Ollama's does. */
 export function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
-  return reply.header('content-type', jsonType).send(JSON.stringify(value))
+  const text = JSON.stringify(value)
+  if (reply.request.routeOptions.config.surface === undefined) return reply.header('content-type', jsonType).send(text)
+  return reply.header('content-type', plainJsonType).send(Buffer.from(`${text}\n`))
 }
 
 function answerError(error: Error, request: FastifyRequest, reply: FastifyReply, log: HttpLog): void {
@@ -92,8 +96,10 @@ function answerError(error: Error, request: FastifyRequest, reply: FastifyReply,
   if (error instanceof ApiError) {
     const { endpoint = 'other' } = request.routeOptions.config
     const { status, words } = error.on(endpoint)
-    // What is left of such a body may never come.
+    // What is left of such a body may never come. Of others the rest is read, so that the client comes to read the answer:
+    // fastify would hang up on it.
     if (error.code === 'body-timeout') reply.header('connection', 'close')
+    else if (request.raw.readableFlowing === true) reply.removeHeader('connection')
     return void sendError(reply, status, words, { surface, code: error.code })
   }
   const { statusCode } = error as { statusCode?: number }
@@ -102,7 +108,7 @@ function answerError(error: Error, request: FastifyRequest, reply: FastifyReply,
   sendError(reply, 500, `internal error: ${error.message}`, { surface })
 }
 
-/** Answers an error in a surface's shape, Ollama's by default. As bytes, because fastify adds a charset to strings. */
+/** Answers an error in a surface's shape, Ollama's by default. Bytes, here and above: fastify adds a charset to strings. */
 export function sendError(
   reply: FastifyReply,
   status: number,

@@ -5,13 +5,16 @@
 import { describe, expect, it } from 'vitest'
 import type { EngineSettings, LoadedEngine } from '../../src/engine/driver.ts'
 import { createDriver } from '../../src/engine/drivers.ts'
-import { onPath } from '../support/on-path.ts'
-import { ask, collect, compliance, raw, request, settings, takeUntil } from './compliance.ts'
+import { ask, collect, raw, request, settings, takeUntil } from './collect.ts'
+import { compliance } from './compliance.ts'
 import { tiny } from './models.ts'
+import { llamaServer } from './programs.ts'
 
-const command = process.env.OMX_LLAMA_SERVER ?? onPath('llama-server')
-
-function start(overrides: Partial<EngineSettings> = {}, model = tiny, program = command ?? ''): Promise<LoadedEngine> {
+function start(
+  overrides: Partial<EngineSettings> = {},
+  model = tiny,
+  program = llamaServer ?? '',
+): Promise<LoadedEngine> {
   const driver = createDriver({ name: 'llama-server', command: program }, { llama: { gpu: false } })
   return driver.load(model, { ...settings, ...overrides }, new AbortController().signal)
 }
@@ -35,24 +38,27 @@ describe('without the program', () => {
   })
 })
 
-describe.skipIf(command === undefined)('with the program (none on the PATH: set OMX_LLAMA_SERVER to try it)', () => {
-  compliance('llama-server', start, { resumesFormats: false })
+describe.skipIf(llamaServer === undefined)(
+  'with the program (none on the PATH: set OMX_LLAMA_SERVER to try it)',
+  () => {
+    compliance('llama-server', start, { resumesFormats: false })
 
-  it('answers as the llama driver does', async () => {
-    const engine = await start()
-    const { text, done } = await collect(engine.infer(request(ask('What is the capital of Norway?'))))
-    await engine.close()
-    expect(text).toBe('The capital of Norway is Oslo.')
-    expect(done.reason).toBe('stop')
-  })
+    it('answers as the llama driver does', async () => {
+      const engine = await start()
+      const { text, done } = await collect(engine.infer(request(ask('What is the capital of Norway?'))))
+      await engine.close()
+      expect(text).toBe('The capital of Norway is Oslo.')
+      expect(done.reason).toBe('stop')
+    })
 
-  it('ends every stream and says so when its process is killed', async () => {
-    const engine = await start()
-    const iterator = engine.infer(request(raw('Once upon a time'), { num_predict: 400 }))[Symbol.asyncIterator]()
-    await takeUntil(iterator, (frame) => frame.kind === 'token')
-    process.kill(engine.pid as number, 'SIGKILL')
-    const rest = await takeUntil(iterator, (frame) => frame.kind === 'failed')
-    expect(rest.at(-1)).toMatchObject({ code: 'engine-crashed', message: expect.stringContaining('SIGKILL') })
-    expect(await engine.ended).toMatchObject({ name: 'EngineCrashed' })
-  })
-})
+    it('ends every stream and says so when its process is killed', async () => {
+      const engine = await start()
+      const iterator = engine.infer(request(raw('Once upon a time'), { num_predict: 400 }))[Symbol.asyncIterator]()
+      await takeUntil(iterator, (frame) => frame.kind === 'token')
+      process.kill(engine.pid as number, 'SIGKILL')
+      const rest = await takeUntil(iterator, (frame) => frame.kind === 'failed')
+      expect(rest.at(-1)).toMatchObject({ code: 'engine-crashed', message: expect.stringContaining('SIGKILL') })
+      expect(await engine.ended).toMatchObject({ name: 'EngineCrashed' })
+    })
+  },
+)

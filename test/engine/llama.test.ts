@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { EngineSettings, LoadedEngine } from '../../src/engine/driver.ts'
 import { createDriver } from '../../src/engine/drivers.ts'
-import { ask, collect, compliance, raw, request, settings, takeUntil } from './compliance.ts'
+import { ask, collect, raw, request, settings, takeUntil } from './collect.ts'
+import { compliance } from './compliance.ts'
 import { tiny } from './models.ts'
 
 const driver = createDriver({ name: 'llama' }, { llama: { gpu: false } })

@@ -8,7 +8,7 @@ import { OllamaCatalog } from '../../src/engine/ollama/catalog.ts'
 import { ollamaAt } from '../../src/engine/ollama/driver.ts'
 import { useCluster } from '../process/support/cluster.ts'
 import type { OmxNode } from '../process/support/omx-node.ts'
-import { ask, collect, raw, request, settings, takeUntil } from './compliance.ts'
+import { ask, collect, raw, request, settings, takeUntil } from './collect.ts'
 
 const cluster = useCluster()
 let node: OmxNode

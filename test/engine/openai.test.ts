@@ -14,7 +14,7 @@ import { openaiAt } from '../../src/engine/openai/driver.ts'
 import { writeOwnModels } from '../conformance/own-models.ts'
 import { useCluster } from '../process/support/cluster.ts'
 import type { OmxNode } from '../process/support/omx-node.ts'
-import { ask, collect, raw, request, settings, takeUntil } from './compliance.ts'
+import { ask, collect, raw, request, settings, takeUntil } from './collect.ts'
 
 const cluster = useCluster()
 let node: OmxNode
@@ -67,6 +67,22 @@ describe('the models of a server', () => {
     expect(await new OpenaiCatalog(openaiAt(url, '')).list()).toEqual([])
     starting.close()
   })
+})
+
+it('models stand while their server refuses to list them', async () => {
+  let status = 200
+  const data = JSON.stringify({ data: [{ id: 'a' }], error: { message: 'who are you?' } })
+  const server = createServer((_, response) => response.writeHead(status).end(data)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const there = new OpenaiCatalog(openaiAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, ''))
+  await there.open()
+  const listed = await there.list()
+  expect(listed.map(({ name }) => name)).toEqual(['a:latest'])
+  status = 401
+  expect(await there.list()).toEqual(listed)
+  await expect(there.find('x')).rejects.toThrow(/^who are you\?: give the node the key of .* with --openai-key/)
+  await expect(there.open()).rejects.toMatchObject({ status: 401 })
+  server.close()
 })
 
 describe('the openai driver', () => {

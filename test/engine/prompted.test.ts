@@ -4,7 +4,7 @@ import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { ChatMessage, Tool } from '../../protocols/chat.ts'
 import type { InferRequest, InferWork } from '../../protocols/infer.ts'
 import { createDriver } from '../../src/engine/drivers.ts'
-import { collect, type Outcome, request, settings } from './compliance.ts'
+import { collect, type Outcome, request, settings } from './collect.ts'
 import { tiny } from './models.ts'
 
 /** A template that knows tools and thoughts, as many of Ollama's do. */

@@ -2,7 +2,8 @@ import { expect, it } from 'vitest'
 import type { LoadedEngine } from '../../src/engine/driver.ts'
 import { createDriver } from '../../src/engine/drivers.ts'
 import type { SimOptions } from '../../src/engine/sim.ts'
-import { collect, compliance, raw, request, settings, takeUntil } from './compliance.ts'
+import { collect, raw, request, settings, takeUntil } from './collect.ts'
+import { compliance } from './compliance.ts'
 import { tiny } from './models.ts'
 
 async function start(options: SimOptions = {}, overrides = {}): Promise<LoadedEngine> {

@@ -171,3 +171,28 @@ describe('POST /v1/messages', () => {
     expect(text.split('\n\n').at(-2)).toContain('event: error\ndata: {"type":"error","error":{"type":"api_error"')
   })
 })
+
+describe('POST /v1/messages/count_tokens', () => {
+  const count = (body: object) => sse(`${node.url}/v1/messages/count_tokens`, { model: 'demo', messages, ...body })
+  const rendered = { kind: 'rendered', prompt: 'user: hi, assistant:', images: 0 } as const
+
+  it('counts the prompt as the model would be given it, and computes nothing', async () => {
+    answerWith(rendered, done({ reason: 'load', promptTokens: 17 }))
+    const { status, json } = await count({ system: 'Be short.' })
+    expect([status, json]).toEqual([200, { input_tokens: 17 }])
+    expect(asked()).toMatchObject({
+      renderOnly: true,
+      work: { messages: [{ role: 'system', content: 'Be short.' }, { content: 'hi' }] },
+    })
+  })
+
+  it('estimates where an engine cannot count', async () => {
+    answerWith(rendered, done({ reason: 'load', promptTokens: 0 }))
+    expect((await count({})).json).toEqual({ input_tokens: 5 })
+  })
+
+  it('refuses as messages do', async () => {
+    const { status, json } = await count({ model: 'nobody' })
+    expect([status, json.error.type]).toEqual([404, 'not_found_error'])
+  })
+})

@@ -20,6 +20,9 @@ async function start(limits: Partial<ListenerLimits>, cluster = new FakeCluster(
   return node
 }
 
+const natives = ['/api/generate', '/api/chat']
+const translated = ['/v1/chat/completions', '/v1/completions', '/v1/responses', '/v1/messages']
+
 /** An answer that goes on until its client leaves, as fast as the client takes it. */
 function endless(onLeft: () => void): Channel<InferFrame> {
   const produce = (): void => void channel.push(token(0, 'x'.repeat(256 * 1024)))
@@ -101,7 +104,7 @@ describe('a listener whose bodies have no more room', () => {
 })
 
 describe('a client that reads nothing', () => {
-  it.each(['/api/generate', '/api/chat'])('slows its worker, and is cut off after a while (%s)', async (path) => {
+  it.each([...natives, ...translated])('slows its worker, and is cut off after a while (%s)', async (path) => {
     const node = await start({ maxStallMs: 300 })
     const answer = { channel: undefined as Channel<InferFrame> | undefined }
     const left = new Promise<void>((resolve) => {
@@ -112,7 +115,8 @@ describe('a client that reads nothing', () => {
     })
     const socket = await opened(node.port)
     socket.pause()
-    const body = '{"model":"demo","prompt":"hi","messages":[{"role":"user","content":"hi"}]}'
+    const messages = [{ role: 'user', content: 'hi' }]
+    const body = JSON.stringify({ model: 'demo', prompt: 'hi', input: 'hi', messages, max_tokens: 9, stream: true })
     socket.write(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
     await left
     expect(answer.channel?.waiting).toBeLessThanOrEqual(1)

@@ -20,13 +20,17 @@ async function waiting(): Promise<void> {
 }
 
 describe('a listener does not wait for ever', () => {
-  it('for the rest of a body: it answers 408 and closes', async () => {
+  it.each([
+    ['/api/chat', '{"error":"the'],
+    ['/v1/chat/completions', '{"error":{"message":"the'],
+    ['/v1/messages', '{"type":"error","error":{"type":"api_error","message":"the'],
+  ])('for the rest of a body: it answers 408 and closes (%s)', async (path, words) => {
     const socket = await opened(node.port)
     const answer = received(socket, '}')
-    socket.write('POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"model"')
+    socket.write(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"model"`)
     await waiting()
     vi.advanceTimersByTime(120_000)
-    expect(await answer).toContain("the request's body was not complete within 120 s")
+    expect(await answer).toContain(`${words} request's body was not complete within 120 s`)
     await closed(socket)
   })
 

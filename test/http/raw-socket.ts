@@ -44,15 +44,16 @@ export function parseAnswer(answer: string): RawAnswer {
 /** Resolves with what has arrived once it contains `part`. */
 export function received(socket: Socket, part: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const chunks: string[] = []
+    // A character may be cut over two of them.
+    const chunks: Buffer[] = []
     let tail = ''
     const take = (chunk: Buffer) => {
-      chunks.push(chunk.toString())
-      tail += chunks.at(-1)
+      chunks.push(chunk)
+      tail += chunk.toString()
       if (!tail.includes(part)) tail = tail.slice(-part.length)
       else {
         socket.off('data', take)
-        resolve(chunks.join(''))
+        resolve(Buffer.concat(chunks).toString())
       }
     }
     socket.on('data', take)

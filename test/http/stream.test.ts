@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { InferFrame, InferStream } from '../../protocols/infer.ts'
 import { ApiError } from '../../src/http/errors.ts'
@@ -33,6 +35,76 @@ function openStream(highWater = 100) {
 function sendHead(body: object, path = '/api/generate'): string {
   const text = JSON.stringify(body)
   return `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${text.length}\r\n\r\n${text}`
+}
+
+const messages = [{ role: 'user', content: 'hi' }]
+
+interface StreamReader {
+  readonly path: string
+  /** Of a line or an event. */
+  readonly end: string
+  /** What a line or an event adds to the text, if anything. */
+  readonly text: (piece: string) => string | undefined
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into it by path.
+function event(piece: string): any {
+  const data = piece.slice(piece.indexOf('data: ') + 'data: '.length)
+  return data.startsWith('{') ? JSON.parse(data) : undefined
+}
+
+const readers: readonly StreamReader[] = [
+  {
+    path: '/api/generate',
+    end: '\n',
+    text: (line) => (line === '' ? undefined : JSON.parse(line).response || undefined),
+  },
+  {
+    path: '/v1/chat/completions',
+    end: '\n\n',
+    text: (piece) => event(piece)?.choices[0]?.delta.content,
+  },
+  {
+    path: '/v1/responses',
+    end: '\n\n',
+    text: (piece) => (event(piece)?.type === 'response.output_text.delta' ? event(piece).delta : undefined),
+  },
+  { path: '/v1/messages', end: '\n\n', text: (piece) => event(piece)?.delta?.text },
+]
+
+/** The server's own side of the next request. */
+function nextResponse(): Promise<ServerResponse> {
+  return new Promise((resolve) => {
+    const name = 'http.server.request.start'
+    const hear = (message: unknown): void => {
+      unsubscribe(name, hear)
+      resolve((message as { readonly response: ServerResponse }).response)
+    }
+    subscribe(name, hear)
+  })
+}
+
+/** True once a count has begun and rests. */
+function still(count: () => number): () => boolean {
+  let before = -1
+  return () => {
+    const rests = count() > 4 && count() === before
+    before = count()
+    return rests
+  }
+}
+
+/** What was written at once, each, of a body in chunks. */
+function chunksOf(answer: string): string[] {
+  const bytes = Buffer.from(answer)
+  const chunks: string[] = []
+  for (let at = bytes.indexOf('\r\n\r\n') + 4; ; ) {
+    const lineEnd = bytes.indexOf('\r\n', at)
+    const length = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16)
+    if (length === 0) return chunks
+    chunks.push(bytes.toString('utf8', lineEnd + 2, lineEnd + 2 + length))
+    at = lineEnd + 2 + length + 2
+  }
 }
 
 describe('a failure', () => {
@@ -185,45 +257,51 @@ describe('a stream', () => {
     await expect.poll(() => node.cluster.signals[0]?.aborted).toBe(false)
   })
 
-  it('stops a producer whose client does not read, and goes on when it does', async () => {
-    const text = 'x'.repeat(64 * 1024)
-    let pushed = 0
-    let paused = 0
-    const most = 600
-    const produce = () => {
-      while (pushed < most) if (!channel.push(token(pushed++, text))) return void paused++
-      channel.push(done())
-      channel.end()
-    }
-    const channel = new Channel<InferFrame>({ highWater: 4, onDrain: () => setImmediate(produce) })
-    node.cluster.answer = () => {
-      channel.push(accepted)
-      produce()
-      return channel
-    }
-    const socket = await opened(node.port)
-    socket.pause()
-    socket.write(sendHead(asked))
-    let before = -1
-    await expect
-      .poll(
-        () => {
-          const still = pushed > 4 && pushed === before
-          before = pushed
-          return still
-        },
-        { interval: 200, timeout: 10_000 },
-      )
-      .toBe(true)
-    expect(pushed).toBeLessThan(most / 2)
-    const stoppedAt = pushed
-    const answer = received(socket, '"done":true')
-    socket.resume()
-    await answer
-    expect(pushed).toBe(most)
-    expect(paused).toBeGreaterThan(stoppedAt / 4 - 1)
-    socket.destroy()
-  })
+  it.each(readers)(
+    '$path stops a producer whose client does not read, and loses nothing when it does',
+    async (reader) => {
+      const all = 600
+      const texts = Array.from({ length: all }, (_, at) => `${at} é`.padStart(64 * 1024, 'x'))
+      let pushed = 0
+      const produce = () => {
+        while (pushed < all) if (!channel.push(token(pushed, texts[pushed++] as string))) return
+        channel.push(done())
+        channel.end()
+      }
+      const channel = new Channel<InferFrame>({ highWater: 4, onDrain: () => setImmediate(produce) })
+      node.cluster.answer = () => {
+        channel.push(accepted)
+        produce()
+        return channel
+      }
+      const response = nextResponse()
+      const socket = await opened(node.port)
+      socket.pause()
+      socket.write(sendHead({ ...asked, messages, input: 'hi', max_tokens: 9, stream: true }, reader.path))
+      await expect
+        .poll(
+          still(() => pushed),
+          { interval: 200, timeout: 10_000 },
+        )
+        .toBe(true)
+      // The rest lies in the buffers of two sockets.
+      expect(pushed).toBeLessThan(all / 2)
+      expect((await response).writableLength).toBeLessThan(12 * 64 * 1024)
+      const answer = received(socket, '0\r\n\r\n')
+      socket.resume()
+      const chunks = chunksOf(await answer)
+      socket.destroy()
+      expect(pushed).toBe(all)
+      // Each write is whole: no line and no event is cut over two.
+      for (const chunk of chunks) expect(chunk.endsWith(reader.end)).toBe(true)
+      const said = chunks
+        .join('')
+        .split(reader.end)
+        .flatMap((piece) => reader.text(piece) ?? [])
+      expect(said.length).toBe(all)
+      expect(said.findIndex((text, at) => text !== texts[at])).toBe(-1)
+    },
+  )
 
   it('serves a client of HTTP/1.0 by closing at the end', async () => {
     const text = JSON.stringify(asked)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Running, startFake } from './fake-cluster.ts'
-import { exchange, parseAnswer, postRaw, request } from './raw-socket.ts'
+import { exchange, opened, parseAnswer, postRaw, received, request } from './raw-socket.ts'
 
 let node: Running
 beforeAll(async () => {
@@ -125,6 +125,18 @@ describe('the wire', () => {
     })
     const response = await fetch(`${node.url}/api/chat`, { method: 'POST', body, duplex: 'half' } as RequestInit)
     expect(response.status).toBe(413)
+  })
+
+  it('hears a body that is too large to its end, so that its client gets to read why, and serves the next', async () => {
+    const socket = await opened(node.port)
+    const answer = received(socket, '33554432 bytes')
+    const rest = 'x'.repeat(33_554_433)
+    socket.write(`POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${rest.length}\r\n\r\n`)
+    expect((await answer).toLowerCase()).not.toContain('connection: close')
+    const next = received(socket, '"version"')
+    socket.write(`${rest}GET /api/version HTTP/1.1\r\nhost: localhost\r\n\r\n`)
+    expect(await next).toContain('200 OK')
+    socket.destroy()
   })
 
   it('answers 400 in its own shape to a path that cannot be decoded', async () => {

@@ -88,6 +88,13 @@ describe('messages', () => {
     expect(content).toEqual([{ type: 'text', text: 'Yes.' }])
   })
 
+  it('are counted before they are asked, tools included, to the same number as after', async () => {
+    const asked = { model: 'callers', messages: told('x'), tools: [weather] }
+    const { input_tokens } = await client.messages.countTokens(asked)
+    const { usage } = await client.messages.create({ ...asked, max_tokens })
+    expect(input_tokens).toBe(usage.input_tokens)
+  })
+
   it('end where they were told to', async () => {
     const { stop_reason } = await client.messages.create({
       model: 'tiny',

@@ -109,6 +109,19 @@ describe('chat completions', () => {
     )
   })
 
+  it('that no worker would take are refused here, and the worker thinks no worse of this node', async () => {
+    const before = await front.peer(holder)
+    const tool_calls = [{ id: 'x'.repeat(600), type: 'function' as const, function: { name: 'f', arguments: '{}' } }]
+    const messages = [...user('x'), { role: 'assistant' as const, tool_calls }]
+    const refused = client.chat.completions.create({ model: 'tiny', messages })
+    await expect(refused).rejects.toMatchObject({ status: 400, message: expect.stringContaining('toolCalls.0.id') })
+    const after = await front.peer(holder)
+    expect(after?.state).toBe('healthy')
+    expect(after?.sinceMs).toBeGreaterThanOrEqual(before?.sinceMs ?? Number.NaN)
+    const { choices } = await client.chat.completions.create({ model: 'tiny', messages: told('Ahoy') })
+    expect(choices[0]?.message.content).toBe('Ahoy')
+  })
+
   it('that are refused are errors of the client’s own kinds', async () => {
     const refused = client.chat.completions.create({ model: 'nobody', messages: told('x') })
     await expect(refused).rejects.toBeInstanceOf(OpenAI.NotFoundError)

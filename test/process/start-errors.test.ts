@@ -110,6 +110,42 @@ describe('a data folder', () => {
   })
 })
 
+describe('a server behind a node', () => {
+  /** A start with a server that answers everything so. */
+  async function startBehind(status: number, body: string, ...words: string[]) {
+    const server = createServer((_, response) => response.writeHead(status).end(body))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
+    const own = ['--api', '127.0.0.1:0', '--data', cluster.newFolder(), '--engine', `openai=${url}`]
+    const failed = await failedStart(...own, ...words)
+    server.close()
+    return { url, failed }
+  }
+
+  it('that does not know the key says so, and the message names the setting and never the key', async () => {
+    const body = JSON.stringify({ error: { message: 'Incorrect API key provided: sk-secret' } })
+    const { url, failed } = await startBehind(401, body, '--openai-key', 'sk-secret')
+    const hint = `give the node the key of ${url} with --openai-key or OMX_OPENAI_KEY`
+    expect(failed).toEqual(says(expect.stringMatching(`omx-node: Incorrect API key provided: …: ${hint}\\n$`)))
+    expect(failed.stderr).not.toContain('sk-secret')
+  })
+
+  it('that is no such server is named', async () => {
+    const { url, failed } = await startBehind(200, '{"hello":"there"}')
+    expect(failed).toEqual(says(`omx-node: ${url}/models answered with something else than models\n`))
+  })
+
+  it.each(['openai', 'ollama'])(
+    'whose URL has a password is refused, and the password not repeated: %s',
+    async (name) => {
+      const engine = `${name}=http://me:hunter2@127.0.0.1:1`
+      const failed = await failedStart('--api', '127.0.0.1:0', '--data', cluster.newFolder(), '--engine', engine)
+      expect(failed).toEqual(says(expect.stringContaining(`"${name}=http://…@127.0.0.1:1" cannot be used`)))
+      expect(failed.stderr).not.toContain('hunter2')
+    },
+  )
+})
+
 describe('settings', () => {
   it('that would let other machines in need --insecure-open', async () => {
     for (const words of [

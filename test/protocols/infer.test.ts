@@ -46,6 +46,29 @@ describe('infer requests', () => {
     ).toThrow(tooLarge)
   })
 
+  const user = { role: 'user', content: 'x' }
+  const calling = (id: string) => ({ ...user, toolCalls: [{ id, index: 0, name: 'f', arguments: {} }] })
+  const deep = JSON.parse(`${'{"a":'.repeat(64)}1${'}'.repeat(64)}`) as object
+  it.each([
+    [
+      'the id of a call has 513 characters',
+      { messages: [user, calling('x'.repeat(513))] },
+      'shape',
+      /work\.messages\.1\.toolCalls\.0\.id$/,
+    ],
+    ['there are 8193 messages', { messages: Array(8193).fill(user) }, 'shape', /work\.messages$/],
+    ['a format nests too deep', { messages: [user], format: deep }, 'too-deep', /64 containers/],
+    ['a format has too many values', { messages: [user], format: { enum: Array(70_000).fill(0) } }, 'too-large', /./],
+  ])(
+    'are not even written where a worker would take them for a breach of the protocol: %s',
+    (_what, work, code, message) => {
+      const request = { ...(inferRequests.chat as object), work: { kind: 'chat', ...work } } as never
+      expect(() => encodeInferRequest(request)).toThrow(
+        expect.objectContaining({ name: 'ProtocolError', code, message: expect.stringMatching(message) }),
+      )
+    },
+  )
+
   const load = inferRequests.load as object
   it.each([
     ['no digest', { ...load, digest: undefined }],

@@ -35,10 +35,10 @@ export class ServerCompleter implements Completer {
   readonly sizeVramBytes = 0
   readonly vocabulary: Vocabulary
   readonly pid?: number
-  readonly ended: Promise<Failure | undefined>
+  readonly #ending = Promise.withResolvers<Failure | undefined>()
+  readonly ended = this.#ending.promise
   readonly #init: ServerCompleterInit
   readonly #calls: Calls<PromisedWork>
-  #resolveEnded: (failure: Failure | undefined) => void = () => {}
 
   constructor(init: ServerCompleterInit) {
     this.#init = init
@@ -48,9 +48,6 @@ export class ServerCompleter implements Completer {
     if (init.process.pid !== undefined) this.pid = init.process.pid
     const { slots, maxWaiting } = init.settings
     this.#calls = new Calls({ slots, maxWaiting, clock: realClock })
-    this.ended = new Promise((resolve) => {
-      this.#resolveEnded = resolve
-    })
   }
 
   load(): WorkerLoad {
@@ -88,7 +85,7 @@ export class ServerCompleter implements Completer {
     const message = failure?.message ?? `the engine of ${this.#init.name} was stopped`
     this.#calls.end({ kind: 'failed', code: 'engine-crashed', message })
     void this.#init.embedder.close()
-    this.#resolveEnded(failure)
+    this.#ending.resolve(failure)
   }
 
   #enter(model: string, run: (work: PromisedWork) => Promise<void>, again = false): InferStream {

@@ -32,7 +32,8 @@ export class LlamaCompleter implements Completer {
   readonly sizeVramBytes: number
   readonly vocabulary: Vocabulary
   readonly pid?: number
-  readonly ended: Promise<Failure | undefined>
+  readonly #ending = Promise.withResolvers<Failure | undefined>()
+  readonly ended = this.#ending.promise
   readonly #init: LlamaCompleterInit
   readonly #calls: Calls<Stream>
   /** By the number that the child knows it by, until the child has let go of it. */
@@ -40,7 +41,6 @@ export class LlamaCompleter implements Completer {
   /** Bounded by the requests that are being prepared: one question each. */
   readonly #questions = new Map<number, Pick<PromiseWithResolvers<Reply>, 'resolve' | 'reject'>>()
   #nextId = 1
-  #resolveEnded: (failure: Failure | undefined) => void = () => {}
 
   constructor(init: LlamaCompleterInit) {
     this.#init = init
@@ -51,9 +51,6 @@ export class LlamaCompleter implements Completer {
     if (init.process.pid !== undefined) this.pid = init.process.pid
     const { slots, maxWaiting } = init.settings
     this.#calls = new Calls({ slots, maxWaiting, clock: realClock })
-    this.ended = new Promise((resolve) => {
-      this.#resolveEnded = resolve
-    })
   }
 
   load(): WorkerLoad {
@@ -132,7 +129,7 @@ export class LlamaCompleter implements Completer {
       code: 'engine-crashed',
       message: failure?.message ?? `the engine of ${this.#init.model.name} was stopped`,
     })
-    this.#resolveEnded(failure)
+    this.#ending.resolve(failure)
   }
 
   #deliver(id: number, frame: InferFrame): void {

@@ -8,21 +8,35 @@ import { Listing, type Unnamed } from './listing.ts'
 /** No answer, or that of a proxy before a server which is starting, or of a server which is asked too much. */
 const notNow: ReadonlySet<number> = new Set([0, 429, 502, 503, 504])
 
+function noneNow(error: RemoteError): readonly HeldModel[] {
+  if (notNow.has(error.status)) return []
+  throw error
+}
+
 export class OpenaiCatalog implements ModelCatalog, ModelMaker {
   readonly #client: RemoteClient
   readonly #listing: Listing
+  #last: readonly HeldModel[] = []
 
   constructor(client: RemoteClient) {
     this.#client = client
     this.#listing = new Listing(client)
   }
 
-  /** None while the server does not answer: it may be starting, and is asked again soon. */
-  list(): Promise<readonly HeldModel[]> {
-    return this.#held().catch((error: RemoteError) => {
-      if (notNow.has(error.status)) return []
-      throw error
-    })
+  /** Looks for the first time. Rejects with a RemoteError where the server answers and will never do: a key, or a URL. */
+  async open(): Promise<void> {
+    this.#last = await this.#held().catch(noneNow)
+  }
+
+  /**
+   * None while the server does not answer: it may be starting, and is asked again soon. What it listed stands while it
+   * answers with an error: who asks for one of these models then hears what is wrong.
+   */
+  async list(): Promise<readonly HeldModel[]> {
+    this.#last = await this.#held()
+      .catch(noneNow)
+      .catch(() => this.#last)
+    return this.#last
   }
 
   async find(digest: string): Promise<ModelFile | undefined> {

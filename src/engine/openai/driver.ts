@@ -31,5 +31,6 @@ export class OpenaiDriver implements Driver {
 
 /** @param url with its path, such as `http://127.0.0.1:8000/v1` */
 export function openaiAt(url: string, key: string): RemoteClient {
-  return new RemoteClient({ kind: 'server', url, key })
+  const onUnknown = `give the node the key of ${url} with --openai-key or OMX_OPENAI_KEY`
+  return new RemoteClient({ kind: 'server', url, key, onUnknown })
 }

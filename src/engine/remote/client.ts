@@ -35,6 +35,8 @@ export interface RemoteInit {
   readonly socketPath?: string
   /** Sent as a bearer token, and never shown. */
   readonly key?: string
+  /** What to do where the server does not know who asks; after a colon. */
+  readonly onUnknown?: string
 }
 
 export type Line = Readonly<Record<string, unknown>>
@@ -97,7 +99,7 @@ export class RemoteClient {
     const { statusCode = 0 } = response
     if (statusCode >= 200 && statusCode < 300) return response
     const text = await textOf(response, maxErrorBytes).catch(() => '')
-    throw new RemoteError(statusCode, this.#shown(errorWords(jsonOf(text)) ?? `${path}: status ${statusCode}`))
+    throw this.#refusal(statusCode, errorWords(jsonOf(text)) ?? `${path}: status ${statusCode}`)
   }
 
   #open(method: string, path: string, body: unknown, signal: AbortSignal | undefined): Promise<IncomingMessage> {
@@ -142,8 +144,14 @@ export class RemoteClient {
   #checked(path: string, text: string): Line {
     const line = this.#parsed(path, text)
     const words = errorWords(line)
-    if (words !== undefined) throw new RemoteError(errorStatus(line), this.#shown(words))
+    if (words !== undefined) throw this.#refusal(errorStatus(line), words)
     return line as Line
+  }
+
+  #refusal(status: number, words: string): RemoteError {
+    const { onUnknown } = this.#init
+    const isUnknown = onUnknown !== undefined && (status === 401 || status === 403)
+    return new RemoteError(status, this.#shown(words) + (isUnknown ? `: ${onUnknown}` : ''))
   }
 
   /** A server may repeat the key that it refuses. */

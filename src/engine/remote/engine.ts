@@ -40,10 +40,10 @@ export class RemoteEngine implements LoadedEngine {
   readonly contextLength: number
   readonly sizeBytes: number
   readonly sizeVramBytes: number
-  readonly ended: Promise<Failure | undefined>
+  readonly #ending = Promise.withResolvers<Failure | undefined>()
+  readonly ended = this.#ending.promise
   readonly #init: RemoteEngineInit
   readonly #calls: Calls<PromisedWork>
-  #resolveEnded: (failure: Failure | undefined) => void = () => {}
 
   constructor(init: RemoteEngineInit) {
     this.#init = init
@@ -52,9 +52,6 @@ export class RemoteEngine implements LoadedEngine {
     this.sizeVramBytes = init.remote.sizeVramBytes
     const { slots, maxWaiting } = init.settings
     this.#calls = new Calls({ slots, maxWaiting, clock: realClock })
-    this.ended = new Promise((resolve) => {
-      this.#resolveEnded = resolve
-    })
   }
 
   load(): WorkerLoad {
@@ -109,7 +106,7 @@ export class RemoteEngine implements LoadedEngine {
   }
 
   #end(failure: Failure | undefined, code: FailureCode, message: string): void {
-    if (this.#calls.end({ kind: 'failed', code, message })) this.#resolveEnded(failure)
+    if (this.#calls.end({ kind: 'failed', code, message })) this.#ending.resolve(failure)
   }
 }
 

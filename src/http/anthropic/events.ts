@@ -6,6 +6,7 @@ import { eventHeaders, namedEvent } from '../sse.ts'
 import { addsSomething, type StreamFormat } from '../stream.ts'
 import { errorBody } from '../surface.ts'
 import { sendError } from '../wire.ts'
+import type { Message } from './answers.ts'
 
 export interface MessageHead {
   readonly id: string
@@ -20,12 +21,12 @@ export const usageOf = ({ promptTokens, evalTokens }: InferResult) => ({
 })
 
 /** Why the message ends. That a text stopped it is the engine's secret: which one, nobody says. */
-export function stopReason({ reason }: InferResult, hasCalls: boolean): string {
+export function stopReason({ reason }: InferResult, hasCalls: boolean): Message['stop_reason'] {
   if (reason === 'length') return 'max_tokens'
   return hasCalls ? 'tool_use' : 'end_turn'
 }
 
-export const callBlock = ({ id, name, arguments: input }: ToolCall) => ({ type: 'tool_use', id, name, input })
+export const callBlock = ({ id, name, arguments: input }: ToolCall) => ({ type: 'tool_use', id, name, input }) as const
 
 const event = (type: string, rest: object): string => namedEvent(type, { type, ...rest })
 

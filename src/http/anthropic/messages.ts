@@ -1,4 +1,4 @@
-/** `POST /v1/messages`: Anthropic's API, as a translation of the native chat. */
+/** `POST /v1/messages` and `/v1/messages/count_tokens`: Anthropic's API, as a translation of the native chat. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { InferWork } from '../../../protocols/infer.ts'
 import { clientSignal, type WholeAnswer, wholeAnswer } from '../answer.ts'
@@ -12,6 +12,7 @@ import type { ApiServices, NewRequest } from '../services.ts'
 import { streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
 import { sendJson } from '../wire.ts'
+import { Message, TokenCount } from './answers.ts'
 import { callBlock, MessageEvents, type MessageHead, stopReason, usageOf } from './events.ts'
 import { clientTools, conversationOf, MessagesRequest, optionsOf, thinkOf } from './request.ts'
 
@@ -19,7 +20,14 @@ const readFields = fieldReader(MessagesRequest)
 const about: RouteAbout = {
   summary: 'The next message of a conversation.',
   body: readFields.schema,
+  answer: Message,
   streams: 'text/event-stream',
+}
+
+const aboutCount: RouteAbout = {
+  summary: 'How many tokens a conversation is.',
+  body: readFields.schema,
+  answer: TokenCount,
 }
 
 /** Characters of a token, as a rule of thumb. */
@@ -30,6 +38,12 @@ type ChatWork = InferWork & { readonly kind: 'chat' }
 export function anthropicRoutes(app: FastifyInstance, services: ApiServices): void {
   app.post('/v1/messages', { config: { endpoint: 'chat', surface: 'anthropic', about } }, (request, reply) =>
     answerMessages(services, request, reply),
+  )
+  // Ollama has no such route; agents ask it how full the context is.
+  app.post(
+    '/v1/messages/count_tokens',
+    { config: { endpoint: 'chat', surface: 'anthropic', about: aboutCount } },
+    (request, reply) => countTokens(services, request, reply),
   )
 }
 
@@ -46,6 +60,18 @@ async function answerMessages(services: ApiServices, request: FastifyRequest, re
     return streamAnswer(reply, answer, { model: model.sent, format: new MessageEvents(head) })
   }
   return sendJson(reply, messageOf(head, await wholeAnswer(reply.raw, answer, model.sent)))
+}
+
+/** The prompt is rendered and counted by the model's own tokenizer, where its engine has one; nothing is computed. */
+async function countTokens(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const fields = readFields(request.body)
+  const model = checkModel(fields.model)
+  const work = await thinkable(workOf(fields), model, services)
+  await requireCapabilities(model, { endpoint: 'chat', needed: chatNeeds(work), services })
+  const asked: NewRequest = { ...sharedRequest({}, model, request.headers), renderOnly: true, truncate: false, work }
+  const answer = await services.submit(asked, clientSignal(reply.raw))
+  const { rendered, result } = await wholeAnswer(reply.raw, answer, model.sent)
+  return sendJson(reply, { input_tokens: result.promptTokens || tokensIn(rendered?.prompt.length ?? 0) })
 }
 
 function workOf(fields: MessagesRequest): ChatWork {
@@ -72,18 +98,20 @@ async function thinkable(work: ChatWork, model: AskedModel, services: ApiService
 
 function estimateOf({ messages }: ChatWork): number {
   const characters = messages.reduce((sum, { content }) => sum + content.length, 0)
-  return Math.ceil(characters / charactersPerToken)
+  return tokensIn(characters)
 }
 
-function messageOf({ id, model }: MessageHead, { text, thinking, toolCalls, result }: WholeAnswer): unknown {
+const tokensIn = (characters: number): number => Math.ceil(characters / charactersPerToken)
+
+function messageOf({ id, model }: MessageHead, { text, thinking, toolCalls, result }: WholeAnswer): Message {
   return {
     id,
     type: 'message',
     role: 'assistant',
     model,
     content: [
-      ...(thinking === '' ? [] : [{ type: 'thinking', thinking, signature: '' }]),
-      ...(text === '' ? [] : [{ type: 'text', text }]),
+      ...(thinking === '' ? [] : [{ type: 'thinking', thinking, signature: '' } as const]),
+      ...(text === '' ? [] : [{ type: 'text', text } as const]),
       ...toolCalls.map(callBlock),
     ],
     stop_reason: stopReason(result, toolCalls.length > 0),

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import type { ChatMessage, Think, Tool, ToolCall } from '../../../protocols/chat.ts'
 import { maxMessages } from '../../../protocols/infer-request.ts'
 import { ApiError } from '../errors.ts'
+import { shown } from '../fields.ts'
 import { imageBytes } from '../images.ts'
 
 export const MessagesRequest = Type.Object({
@@ -46,16 +47,14 @@ export const MessagesRequest = Type.Object({
 export type MessagesRequest = Static<typeof MessagesRequest>
 
 /** The system text first, then every message. Throws ApiError `bad-field`. */
-export function conversationOf({ system, messages = [] }: MessagesRequest): readonly ChatMessage[] {
+export function conversationOf({ system: given, messages = [] }: MessagesRequest): readonly ChatMessage[] {
   if (messages.length === 0) throw new ApiError('bad-field', 'messages is required')
-  const systemText = textOf(system, 'system')
-  const found: ChatMessage[] = systemText === '' ? [] : [{ role: 'system', content: systemText }]
+  const systemText = textOf(given, 'system')
+  const system: ChatMessage[] = systemText === '' ? [] : [{ role: 'system', content: systemText }]
   const toolNames = new Map<string, string>()
-  for (const { role = '', content } of messages) {
-    found.push(...messagesOf(role.toLowerCase(), content, toolNames))
-    if (found.length > maxMessages) throw new ApiError('bad-field', `there are more than ${maxMessages} messages`)
-  }
-  return found
+  const said = messages.flatMap(({ role = '', content }) => messagesOf(role.toLowerCase(), content, toolNames))
+  if (said.length >= maxMessages) throw new ApiError('bad-field', `there are more than ${maxMessages} messages`)
+  return [...system, ...said]
 }
 
 /** A text, or the texts of blocks one after the other. */
@@ -125,7 +124,7 @@ class Message {
         // Of another server's making: nothing that this model has said or could read.
         return
       default:
-        throw new ApiError('bad-field', `unsupported content block: ${String(block.type).slice(0, 100)}`)
+        throw new ApiError('bad-field', `unsupported content block: ${shown(block.type)}`)
     }
   }
 
@@ -157,7 +156,7 @@ function resultOf(block: Block, toolNames: ReadonlyMap<string, string>): ChatMes
 function stringIn(block: Block, field: string): string {
   const value = block[field]
   if (typeof value === 'string') return value
-  throw new ApiError('bad-field', `a ${String(block.type)} block needs ${field}, a text`)
+  throw new ApiError('bad-field', `a block of the type ${shown(block.type)} needs ${field}, a text`)
 }
 
 function inputIn(block: Block): ToolCall['arguments'] {

@@ -1,7 +1,7 @@
 /** `POST /v1/chat/completions`: OpenAI's chat, as a translation of the native one. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import type { Format, TokenLogprob, ToolCall } from '../../../protocols/chat.ts'
+import type { Format, TokenLogprob, Tool, ToolCall } from '../../../protocols/chat.ts'
 import type { InferResult, InferWork } from '../../../protocols/infer.ts'
 import { clientSignal, type TokenFrame, type WholeAnswer, wholeAnswer } from '../answer.ts'
 import { chatNeeds, requireCapabilities } from '../capabilities.ts'
@@ -15,6 +15,7 @@ import type { ApiServices, NewRequest } from '../services.ts'
 import { addsSomething, type StreamFormat, streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
 import { sendJson } from '../wire.ts'
+import { type Call, ChatCompletion } from './answers.ts'
 import { chatMessagesOf, MessageFields } from './content.ts'
 import { doneEvent, fingerprint, openaiFormat, unixSeconds, usageOf } from './format.ts'
 import { samplingFields, samplingOptions, thinkOfEffort } from './sampling.ts'
@@ -45,6 +46,7 @@ const readFields = fieldReader(ChatCompletionRequest)
 const about: RouteAbout = {
   summary: 'The next message of a conversation.',
   body: readFields.schema,
+  answer: ChatCompletion,
   streams: 'text/event-stream',
 }
 
@@ -79,7 +81,7 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
 function workOf(fields: ChatCompletionRequest): InferWork & { readonly kind: 'chat' } {
   const messages = chatMessagesOf(fields.messages ?? [])
   // Ollama takes no notice of `tool_choice`; that no tool may be called can be had by offering none.
-  const tools = fields.tool_choice === 'none' ? [] : toolsOf(fields.tools ?? [])
+  const tools = fields.tool_choice === 'none' ? [] : functionTools(fields)
   const format = formatOf(fields.response_format)
   const effort = fields.reasoning?.effort || fields.reasoning_effort
   return {
@@ -89,6 +91,11 @@ function workOf(fields: ChatCompletionRequest): InferWork & { readonly kind: 'ch
     ...(format === undefined ? {} : { format }),
     ...(effort ? { think: thinkOfEffort(effort) } : {}),
   }
+}
+
+/** A tool of another kind is described in words of its own, which no template knows: it is left out. */
+function functionTools({ tools = [] }: ChatCompletionRequest): readonly Tool[] {
+  return toolsOf(tools.filter(({ type = 'function' }) => type === 'function'))
 }
 
 function formatOf(format: ChatCompletionRequest['response_format']): Format | undefined {
@@ -104,7 +111,7 @@ interface Head {
   readonly model: string
 }
 
-function completionOf({ id, created, model }: Head, whole: WholeAnswer): unknown {
+function completionOf({ id, created, model }: Head, whole: WholeAnswer): ChatCompletion {
   const { text, thinking, toolCalls, logprobs, result } = whole
   return {
     id,
@@ -129,7 +136,7 @@ function completionOf({ id, created, model }: Head, whole: WholeAnswer): unknown
   }
 }
 
-function finishReason({ reason }: InferResult, hasCalls: boolean): string {
+function finishReason({ reason }: InferResult, hasCalls: boolean): ChatCompletion['choices'][number]['finish_reason'] {
   return reason === 'stop' && hasCalls ? 'tool_calls' : reason
 }
 
@@ -138,7 +145,7 @@ function logprobsOf(logprobs: readonly TokenLogprob[]): object {
 }
 
 /** Arguments are text here. */
-function callsJson(calls: readonly ToolCall[]): unknown[] {
+function callsJson(calls: readonly ToolCall[]): Call[] {
   return calls.map(({ id, index, name, arguments: args }) => ({
     id,
     index,

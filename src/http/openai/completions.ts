@@ -14,6 +14,7 @@ import type { ApiServices, NewRequest } from '../services.ts'
 import { type StreamFormat, streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
 import { sendJson } from '../wire.ts'
+import { Completion } from './answers.ts'
 import { doneEvent, fingerprint, openaiFormat, unixSeconds, usageOf } from './format.ts'
 import { samplingFields, samplingOptions } from './sampling.ts'
 
@@ -28,10 +29,13 @@ const CompletionRequest = Type.Object({
   logprobs: Type.Optional(Type.Integer()),
 })
 
+type CompletionRequest = Static<typeof CompletionRequest>
+
 const readFields = fieldReader(CompletionRequest)
 const about: RouteAbout = {
   summary: 'A completion.',
   body: readFields.schema,
+  answer: Completion,
   streams: 'text/event-stream',
 }
 
@@ -49,7 +53,7 @@ async function answerCompletion(services: ApiServices, request: FastifyRequest, 
   const needed = fields.suffix ? (['insert'] as const) : []
   await requireCapabilities(model, { endpoint: 'generate', needed, services })
   const asked: NewRequest = {
-    ...sharedRequest({ options: samplingOptions(fields) }, model, request.headers),
+    ...sharedRequest({ options: optionsOf(fields) }, model, request.headers),
     ...(fields.logprobs === undefined ? {} : { logprobs: fields.logprobs }),
     work,
   }
@@ -63,8 +67,14 @@ async function answerCompletion(services: ApiServices, request: FastifyRequest, 
 }
 
 /** Unlike the native route an empty prompt is a prompt: nothing is only loaded through this one. */
-function workOf({ prompt = '', suffix }: Static<typeof CompletionRequest>): InferWork {
+function workOf({ prompt = '', suffix }: CompletionRequest): InferWork {
   return { kind: 'generate', prompt, raw: false, ...(suffix ? { suffix } : {}) }
+}
+
+/** Here no `top_p` is OpenAI's, also where it is 0, and penalties are never the model's. */
+function optionsOf(fields: CompletionRequest): Record<string, unknown> {
+  const { top_p, frequency_penalty = 0, presence_penalty = 0 } = fields
+  return samplingOptions({ ...fields, top_p: top_p || 1, frequency_penalty, presence_penalty })
 }
 
 interface Head {
@@ -75,7 +85,7 @@ interface Head {
 
 const object = 'text_completion'
 
-function completionOf({ id, created, model }: Head, { text, logprobs, result }: WholeAnswer): unknown {
+function completionOf({ id, created, model }: Head, { text, logprobs, result }: WholeAnswer): Completion {
   return {
     id,
     object,

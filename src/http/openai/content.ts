@@ -23,28 +23,34 @@ type MessageFields = Static<typeof MessageFields>
 /** Every part of a content becomes a message of its own, as Ollama has it. Throws ApiError `bad-field`. */
 export function chatMessagesOf(messages: readonly MessageFields[]): readonly ChatMessage[] {
   if (messages.length === 0) throw new ApiError('bad-field', "[] is too short - 'messages'")
-  const toolNames = new Map<string, string>()
-  const found: ChatMessage[] = []
-  for (const message of messages) {
-    for (const { id, function: called } of message.tool_calls ?? []) toolNames.set(id ?? '', called?.name ?? '')
-    found.push(...partsOf(message, toolNames))
-    if (found.length > maxMessages) {
-      throw new ApiError('bad-field', `there are more than ${maxMessages} messages and parts of messages`)
-    }
+  const count = messages.reduce((sum, { content }) => sum + (Array.isArray(content) ? content.length || 1 : 1), 0)
+  if (count > maxMessages) {
+    throw new ApiError('bad-field', `there are more than ${maxMessages} messages and parts of messages`)
   }
-  return found
+  const toolNames = new Map<string, string>()
+  return messages.flatMap((message) => {
+    for (const { id, function: called } of message.tool_calls ?? []) toolNames.set(id ?? '', called?.name ?? '')
+    return partsOf(message, toolNames)
+  })
 }
 
 function partsOf(message: MessageFields, toolNames: ReadonlyMap<string, string>): readonly ChatMessage[] {
-  const role = (message.role ?? '').toLowerCase()
+  const role = roleOf(message.role)
   const extras = extrasOf(message, toolNames)
   const { content } = message
   if (typeof content === 'string') return [{ role, content, ...extras }]
   if (content === undefined && message.tool_calls !== undefined) return [{ role, content: '', ...extras }]
   if (!Array.isArray(content)) throw new ApiError('bad-field', `invalid message content type: ${shown(content)}`)
-  const parts = content.map((part) => ({ role, ...contentOf(part) }))
+  // What says nothing may still call a tool, or be what a tool has to say.
+  const parts = content.length === 0 ? [{ role, content: '' }] : content.map((part) => ({ role, ...contentOf(part) }))
   // What belongs to the message as a whole stands at its last part.
   return parts.map((part, index) => (index === parts.length - 1 ? { ...part, ...extras } : part))
+}
+
+/** Who writes software speaks to the model as OpenAI's developers do, in a role that no template knows. */
+export function roleOf(role = ''): string {
+  const known = role.toLowerCase()
+  return known === 'developer' ? 'system' : known
 }
 
 const shown = (content: unknown): string => (content === undefined ? '<nil>' : typeof content)
@@ -55,7 +61,7 @@ function extrasOf(message: MessageFields, toolNames: ReadonlyMap<string, string>
   return {
     ...(reasoning ? { thinking: reasoning } : {}),
     ...(tool_calls.length === 0 ? {} : { toolCalls: tool_calls.map(callOf) }),
-    ...(toolName && message.role === 'tool' ? { toolName } : {}),
+    ...(toolName && roleOf(message.role) === 'tool' ? { toolName } : {}),
     ...(tool_call_id ? { toolCallId: tool_call_id } : {}),
   }
 }

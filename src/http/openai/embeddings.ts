@@ -10,7 +10,8 @@ import { sharedRequest } from '../inference-request.ts'
 import { checkModel } from '../model-check.ts'
 import type { RouteAbout } from '../openapi.ts'
 import type { ApiServices } from '../services.ts'
-import { jsonType } from '../wire.ts'
+import { plainJsonType } from '../wire.ts'
+import { EmbeddingList } from './answers.ts'
 
 const readFields = fieldReader(
   Type.Object({
@@ -23,6 +24,7 @@ const readFields = fieldReader(
 const about: RouteAbout = {
   summary: 'Vectors of texts.',
   body: readFields.schema,
+  answer: EmbeddingList,
 }
 
 export function openaiEmbeddingsRoute(app: FastifyInstance, services: ApiServices): void {
@@ -51,7 +53,7 @@ async function answerEmbeddings(services: ApiServices, request: FastifyRequest, 
   const { vectors, result } = await collectVectors(reply, answer, { model: model.sent, count: input.length })
   const { promptTokens } = result
   const rest = { model: model.sent, usage: { prompt_tokens: promptTokens, total_tokens: promptTokens } }
-  return reply.header('content-type', jsonType).send(Readable.from(pieces(vectors.map(encode), rest)))
+  return reply.header('content-type', plainJsonType).send(Readable.from(pieces(vectors.map(encode), rest)))
 }
 
 /** Piece by piece: the JSON of thousands of vectors in one go would hold the whole node up for seconds. */
@@ -62,12 +64,12 @@ function* pieces(encoded: Iterable<() => string>, rest: object): Generator<strin
     yield `${index === 0 ? '' : ','}{"object":"embedding","embedding":${text()},"index":${index}}`
     index += 1
   }
-  yield `],${JSON.stringify(rest).slice(1)}`
+  yield `],${JSON.stringify(rest).slice(1)}\n`
 }
 
 /** Throws ApiError `bad-field`. */
-function encoderOf(format = 'float'): (vector: Float32Array) => () => string {
-  if (format.toLowerCase() === 'float') return (vector) => () => JSON.stringify(Array.from(vector))
+function encoderOf(format = ''): (vector: Float32Array) => () => string {
+  if (format === '' || format.toLowerCase() === 'float') return (vector) => () => JSON.stringify(Array.from(vector))
   if (format.toLowerCase() === 'base64') return (vector) => () => JSON.stringify(base64Of(vector))
   throw new ApiError(
     'bad-field',

@@ -6,20 +6,19 @@ import { ApiError } from '../errors.ts'
 import { checkModel } from '../model-check.ts'
 import type { ApiServices } from '../services.ts'
 import { sendJson } from '../wire.ts'
+import { ModelList, ModelRow } from './answers.ts'
 import { unixSeconds } from './format.ts'
 
-const config = {
-  endpoint: 'show',
-  surface: 'openai',
-  about: { summary: 'The models of the whole cluster, or one of them.' },
-} as const
+const shared = { endpoint: 'show', surface: 'openai' } as const
+const list = { ...shared, about: { summary: 'The models of the whole cluster.', answer: ModelList } }
+const one = { ...shared, about: { summary: 'One of the models.', answer: ModelRow } }
 
 export function openaiModelRoutes(app: FastifyInstance, services: ApiServices): void {
-  app.get('/v1/models', { config }, async (_request, reply) => {
+  app.get('/v1/models', { config: list }, async (_request, reply) => {
     const models = [...(await services.models())].sort((left, right) => right.modifiedAtMs - left.modifiedAtMs)
     return sendJson(reply, { object: 'list', data: models.map((model) => rowOf(model.name, model)) })
   })
-  app.get<{ Params: { '*': string } }>('/v1/models/*', { config }, async (request, reply) => {
+  app.get<{ Params: { '*': string } }>('/v1/models/*', { config: one }, async (request, reply) => {
     const asked = checkModel(request.params['*'])
     const model = await services.find(asked.name)
     if (model === undefined) throw new ApiError('model-not-found', asked.display)
@@ -27,7 +26,7 @@ export function openaiModelRoutes(app: FastifyInstance, services: ApiServices): 
   })
 }
 
-function rowOf(id: string, { name, modifiedAtMs }: HeldModel): unknown {
+function rowOf(id: string, { name, modifiedAtMs }: HeldModel): ModelRow {
   const owner = parseModelName(name)?.namespace ?? 'library'
   return { id, object: 'model', created: unixSeconds(modifiedAtMs), owned_by: owner }
 }

@@ -11,6 +11,7 @@ import type { ApiServices, NewRequest } from '../services.ts'
 import { streamAnswer } from '../stream.ts'
 import { newId } from '../surface.ts'
 import { sendJson } from '../wire.ts'
+import { Response } from './answers.ts'
 import { unixSeconds } from './format.ts'
 import { ResponseEvents } from './responses-events.ts'
 import {
@@ -28,6 +29,7 @@ const readFields = fieldReader(ResponsesRequest)
 const about: RouteAbout = {
   summary: 'A response; nothing of it is kept.',
   body: readFields.schema,
+  answer: Response,
   streams: 'text/event-stream',
 }
 

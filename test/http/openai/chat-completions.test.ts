@@ -151,6 +151,29 @@ describe('POST /v1/chat/completions', () => {
     })
   })
 
+  it('reads a developer as the system, and a content without parts as one that says nothing', async () => {
+    const called = { id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } }
+    await chat({
+      messages: [
+        { role: 'developer', content: 'Be kind.' },
+        { role: 'assistant', content: [], tool_calls: [called] },
+        { role: 'tool', tool_call_id: 'call_1', content: [] },
+      ],
+    })
+    expect(asked()?.work).toMatchObject({
+      messages: [
+        { role: 'system', content: 'Be kind.' },
+        { role: 'assistant', content: '', toolCalls: [call] },
+        { role: 'tool', content: '', toolName: 'weather' },
+      ],
+    })
+  })
+
+  it('leaves tools out that are no functions', async () => {
+    await chat({ tools: [{ type: 'custom', custom: { name: 'patch' } }, { function: { name: 'f' } }] })
+    expect(asked()?.work).toMatchObject({ tools: [{ type: 'function', function: { name: 'f' } }] })
+  })
+
   it.each([
     [{ reasoning_effort: 'none' }, false],
     [{ reasoning_effort: 'minimal' }, 'low'],

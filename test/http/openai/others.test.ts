@@ -24,8 +24,10 @@ describe('POST /v1/completions', () => {
     })
     expect(asked()).toMatchObject({
       work: { kind: 'generate', prompt: 'Say', raw: false },
-      options: { num_predict: 3, temperature: 1, top_p: 1 },
+      options: { num_predict: 3, temperature: 1, top_p: 1, frequency_penalty: 0, presence_penalty: 0 },
     })
+    await complete({ top_p: 0, frequency_penalty: 1 })
+    expect(asked()?.options).toMatchObject({ top_p: 1, frequency_penalty: 1 })
   })
 
   it('streams a chunk for each piece, one for the end, and the usage where it is asked for', async () => {
@@ -123,7 +125,12 @@ describe('GET /v1/models', () => {
 
   it('gives one by its name, as it was named, and 404 for another', async () => {
     expect((await get('/v1/models/demo')).json).toMatchObject({ id: 'demo', object: 'model', owned_by: 'library' })
-    expect(await get('/v1/models/hf.co%2Fme%2Fthing')).toMatchObject({
+    node.cluster.find = async (name) =>
+      name === 'hf.co/me/thing' ? { ...held, name: 'hf.co/me/thing:latest' } : undefined
+    for (const path of ['/v1/models/hf.co/me/thing', '/v1/models/hf.co%2Fme%2Fthing']) {
+      expect(await get(path)).toMatchObject({ status: 200, json: { id: 'hf.co/me/thing', owned_by: 'me' } })
+    }
+    expect(await get('/v1/models/hf.co%2Fme%2Fother')).toMatchObject({
       status: 404,
       json: { error: { type: 'not_found_error' } },
     })

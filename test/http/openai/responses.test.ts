@@ -147,6 +147,9 @@ describe('POST /v1/responses', () => {
 
   it.each([
     [{ input: undefined }, /input is required/],
+    [{ previous_response_id: 'resp_1' }, /^previous_response_id and conversation are not supported: nothing is kept/],
+    [{ conversation: { id: 'conv_1' } }, /nothing is kept/],
+    [{ input: [{ type: 'function_call', name: { toString: 1 } }] }, /^name of an item of input must be a text/],
     [{ input: [{ type: 'item_reference', id: 'x' }] }, /item_reference/],
     [{ input: [{ role: 'user', content: [{ type: 'input_file', file_id: 'x' }] }] }, /input_file/],
     [{ text: { format: { type: 'json_schema', name: 'x' } } }, /schema/],

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { crashGap } from './sections/crash-gap.ts'
+import { create } from './sections/create.ts'
 import { entryOverhead } from './sections/entry-overhead.ts'
 import { llamaDriver } from './sections/llama-driver.ts'
 import { memory } from './sections/memory.ts'
@@ -20,7 +21,7 @@ import { BenchContext } from './support/context.ts'
 import { loadAverage, machineRows } from './support/machine.ts'
 import { type Measured, reportOf, sectionText, verdictTable } from './support/report.ts'
 
-const sections = [entryOverhead, relay, llamaDriver, start, crashGap, runtime, remote, pull, memory, simulator]
+const sections = [entryOverhead, relay, llamaDriver, start, crashGap, runtime, remote, pull, create, memory, simulator]
 const results = new URL('RESULTS.md', import.meta.url)
 
 /** Fewer say nothing about the spread. */

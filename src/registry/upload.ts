@@ -55,12 +55,23 @@ export class Upload {
     await retrying(patience, signal, async (progressed) => {
       if (await this.#isThere()) return
       await this.#goOn()
-      while (this.#place !== undefined && this.#at < blob.sizeBytes) {
-        await this.#part(this.#place)
-        progressed()
+      try {
+        while (this.#place !== undefined && this.#at < blob.sizeBytes) {
+          await this.#part(this.#place)
+          progressed()
+        }
+        if (this.#place !== undefined) await this.#finish(this.#place)
+      } catch (error) {
+        throw this.#begunAgain(error)
       }
-      if (this.#place !== undefined) await this.#finish(this.#place)
     })
+  }
+
+  /** A registry that was started anew knows nothing of the upload: that is no reason to give up. */
+  #begunAgain(error: unknown): unknown {
+    if (!(error instanceof RegistryError) || error.code !== 'not-found') return error
+    this.#place = undefined
+    return new RegistryError('unreachable', 'the registry has forgotten an upload that was under way', { cause: error })
   }
 
   async #isThere(): Promise<boolean> {

@@ -1,8 +1,12 @@
 /** Real nodes as registries of each other: pulled from and pushed to, also through a node that holds nothing. */
 import { createHash } from 'node:crypto'
-import { expect, it } from 'vitest'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { useCluster } from './support/cluster.ts'
+import { tinyGguf, useCluster } from './support/cluster.ts'
+import { omx } from './support/omx-process.ts'
 
 const cluster = useCluster()
 
@@ -42,6 +46,39 @@ it('a model goes from one cluster to another and back through nodes that do not 
 
   const none = other.client.push({ model: `${front.url.slice('http://'.length)}/me/none`, insecure: true })
   await expect(none).rejects.toThrow('not found')
+})
+
+it('a push goes on when the node that takes it is killed in the middle and started again', async () => {
+  const holder = await cluster.start('holder')
+  const folder = mkdtempSync(join(tmpdir(), 'omx-push-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, 'large.gguf')
+  // Far more than is under way at once.
+  writeFileSync(file, Buffer.concat([readFileSync(tinyGguf), Buffer.alloc(250_000_000, 'pad')]))
+  const data = cluster.newFolder()
+  const first = await cluster.start('taker', { data })
+  const { host } = new URL(first.url)
+  const name = `${host}/me/large`
+  writeFileSync(join(folder, 'Modelfile'), `FROM ${file}\n`)
+  const made = await omx('create', name, '-f', join(folder, 'Modelfile'), '--api', new URL(holder.url).host)
+  expect(made).toMatchObject({ code: 0 })
+  let again: Promise<unknown> | undefined
+  let last = ''
+  for await (const { status, completed = 0, total = 0 } of await holder.client.push({
+    model: name,
+    insecure: true,
+    stream: true,
+  })) {
+    last = status
+    if (again !== undefined || completed === 0 || completed >= total) continue
+    first.process.kill('SIGKILL')
+    again = first.process.exited.then(() => cluster.start('taker', { data, words: ['--api', host] }))
+  }
+  expect([again !== undefined, last]).toEqual([true, 'success'])
+  const taker = (await again) as typeof first
+  const [there] = (await taker.client.list()).models
+  expect(there).toMatchObject({ name: 'me/large:latest', digest: (await holder.client.list()).models[0]?.digest })
+  expect(readdirSync(join(data, 'models', 'blobs')).filter((file) => file.startsWith('omx-'))).toEqual([])
 })
 
 it('a model is made of one that only another node holds, and stays when that node is gone', async () => {

@@ -1,8 +1,10 @@
 /** A client that does not read, of a node that forwards: its worker waits, no node's memory grows, and nothing is lost. */
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { opened, received } from '../http/raw-socket.ts'
+import { ggufBytes, writeStockModel } from '../store/fixtures.ts'
 import { eventually } from '../support/eventually.ts'
 import { useCluster } from './support/cluster.ts'
 import type { OmxNode } from './support/omx-node.ts'
@@ -21,10 +23,16 @@ const lookMs = 500
 
 beforeAll(async () => {
   const words = ['--sim-tokens-per-second', '0', '--context', '16384']
-  holder = await cluster.start('holder', { engine: 'sim', holds: true, words })
+  const data = cluster.newFolder()
+  // An answer may be ten times as long as the context, and that no longer than the model was trained for.
+  const model = ggufBytes({ 'general.architecture': 'llama', 'llama.context_length': 65_536 })
+  await writeStockModel(join(data, 'models'), 'registry.ollama.ai/library/endless/latest', [
+    { kind: 'model', content: model },
+  ])
+  holder = await cluster.start('holder', { engine: 'sim', data, words })
   front = await cluster.start('front', { engine: 'sim', join: holder, words })
   await front.sees(holder)
-  await front.knowsHolders('tiny', holder)
+  await front.knowsHolders('endless', holder)
 })
 
 const kilobytes = (node: OmxNode): number =>
@@ -52,7 +60,7 @@ function atRest(): () => boolean {
 
 async function ask(path: string): Promise<Socket> {
   const messages = [{ role: 'user', content: 'Go on.' }]
-  const body = JSON.stringify({ model: 'tiny', messages, max_tokens, temperature: 0, stream: true })
+  const body = JSON.stringify({ model: 'endless', messages, max_tokens, temperature: 0, stream: true })
   const socket = await opened(Number(new URL(front.url).port))
   socket.pause()
   socket.write(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
@@ -91,7 +99,7 @@ describe.each([
     const grown = [kilobytes(holder), kilobytes(front)].map((now, at) => (now - (before[at] ?? 0)) * 1024)
     for (const bytes of grown) expect(bytes).toBeLessThan(maxGrowthBytes)
     // Another one is served meanwhile.
-    expect((await front.client.generate({ model: 'tiny', prompt: '⟦fine⟧' })).response).toBe('fine')
+    expect((await front.client.generate({ model: 'endless', prompt: '⟦fine⟧' })).response).toBe('fine')
     expect(await textOf(slow, read)).toBe(expected)
   })
 })

@@ -16,6 +16,9 @@ import type { Terminal } from './terminal.ts'
 /** A node that takes and tells nothing for this long is gone. */
 const maxSilenceMs = 120_000
 
+/** Read at once: a file of many gigabytes in small chunks takes longer to hand on than to hash. */
+const readBytes = 1024 * 1024
+
 /** The digest of a file that the node has from now on. Throws a CommandError. */
 export async function bringBlob(node: NodeAccess, file: string, terminal: Terminal): Promise<string> {
   const { size } = await stat(file)
@@ -33,7 +36,7 @@ async function hashed(file: string, size: number, terminal: Terminal): Promise<s
   const bar = progressBar(`hashing ${basename(file)}`, size, terminal)
   let done = 0
   try {
-    for await (const chunk of createReadStream(file)) {
+    for await (const chunk of createReadStream(file, { highWaterMark: readBytes })) {
       hash.update(chunk)
       done += chunk.length
       bar.update(done)
@@ -55,7 +58,7 @@ async function sendBlob(node: NodeAccess, url: string, file: string, size: numbe
   )
   const bar = progressBar(`sending ${basename(file)}`, size, terminal)
   let done = 0
-  const source = createReadStream(file).on('data', (chunk) => {
+  const source = createReadStream(file, { highWaterMark: readBytes }).on('data', (chunk) => {
     done += chunk.length
     bar.update(done)
   })

@@ -82,16 +82,31 @@ export async function fill(
   return hash.digest('hex')
 }
 
-/** Copies the source behind what the staged file has. The next chunk is taken when the last is written. */
+/** What a network brings is gathered to blocks of this size: a write for each of its small chunks would cost more than the copy. */
+const blockBytes = 1024 * 1024
+
+/** Copies the source behind what the staged file has. The next block is taken when the last is written. */
 export async function append(
   staged: StagedFile,
   source: AsyncIterable<Uint8Array>,
   copying: Copying,
   onSlice: (slice: Uint8Array) => void,
 ): Promise<void> {
+  const block = Buffer.allocUnsafe(blockBytes)
+  let filled = 0
+  const write = () => written(staged, copying, () => staged.write(block.subarray(0, filled), onSlice))
   for await (const chunk of interruptible(source, copying)) {
-    await written(staged, copying, () => staged.write(chunk, onSlice))
+    for (let from = 0; from < chunk.length; ) {
+      const taken = chunk.subarray(from, from + blockBytes - filled)
+      block.set(taken, filled)
+      filled += taken.length
+      from += taken.length
+      if (filled < blockBytes) continue
+      await write()
+      filled = 0
+    }
   }
+  if (filled > 0) await write()
 }
 
 export function seal(staged: StagedFile, copying: Copying): Promise<void> {

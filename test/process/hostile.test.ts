@@ -83,6 +83,13 @@ async function misanswered(
 const isOllamas = (status: number, text: string): boolean =>
   status === 500 && /^\{"error":"(invalid format|option \\")/.test(text)
 
+/** A node that has nothing to do may keep its garbage for long: what it still needs is seen while it works. */
+async function isGivenBack(before: number): Promise<boolean> {
+  const body = JSON.stringify({ model: 'tiny', x: 'x'.repeat(1_000_000) })
+  for (let count = 0; count < 10; count++) await post('/api/show', body)
+  return memoryBytes() - before < maxGrowthBytes
+}
+
 describe('bodies', () => {
   it('with a value of any kind in any field are answered, or refused in the words of their surface', async () => {
     const before = memoryBytes()
@@ -94,7 +101,7 @@ describe('bodies', () => {
         [],
       ])
     }
-    await eventually('memory is given back', () => memoryBytes() - before < maxGrowthBytes)
+    await eventually('memory is given back', () => isGivenBack(before))
   })
 
   it('that nest without end in any field are refused', async () => {
@@ -116,7 +123,7 @@ describe('bodies', () => {
     for (const { status, text } of answers) {
       if (status !== 200) expect([status, notTheEnvelope(surface, text)]).toEqual([503, undefined])
     }
-    await eventually('memory is given back', () => memoryBytes() - before < maxGrowthBytes)
+    await eventually('memory is given back', () => isGivenBack(before))
   })
 
   it('that are larger than a request may be, empty, cut short, or no JSON are refused', async () => {

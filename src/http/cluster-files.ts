@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { BlobUpload, ModelFiles, ReadableBlob } from '../../actors/model-catalog.ts'
 import { type ClusterNode, listModels, resolveDigest, resolveModel } from '../../actors/view.ts'
+import { maxManifestBytes } from '../../protocols/manifest.ts'
 import { displayName, parseModelName } from '../../protocols/model-name.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Cluster } from './cluster.ts'
@@ -61,7 +62,7 @@ export function clusterFiles(init: FilesInit): RegistryServices {
         )
       // Whoever is told that it is here may ask for it.
       await cluster.ask('node/models', { type: 'models.refresh' })
-      return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+      return digestOf(bytes)
     },
   }
 }
@@ -113,11 +114,13 @@ async function readManifest(
   if (file.sizeBytes > maxManifestBytes)
     throw new ApiError('manifest-unknown', `the manifest of ${digest} is too large`)
   for await (const chunk of file.read(0, file.sizeBytes)) chunks.push(chunk)
-  return { bytes: Buffer.concat(chunks), digest }
+  const bytes = Buffer.concat(chunks)
+  // What another node says is believed when it is what its name says.
+  if (digestOf(bytes) === digest) return { bytes, digest }
+  throw new ApiError('holders-gone', `the manifest ${digest} came with other bytes: ask again, or pull the model anew`)
 }
 
-/** Largest manifest in bytes that another node may have: as large as may be pushed. */
-const maxManifestBytes = 4 * 1024 * 1024
+const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
 /** From the first holder that has it, this node before others. Rejects when none has it and one could not be asked. */
 async function firstOf(

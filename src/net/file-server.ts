@@ -14,7 +14,7 @@ import { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import { awakeTimeout } from './awake.ts'
 import { drained } from './drained.ts'
-import { fileRequestTimeoutMs, maxFileReads, maxFileStreams, maxWriteBytes } from './limits.ts'
+import { fileRequestTimeoutMs, fileStallMs, maxFileReads, maxFileStreams, maxWriteBytes } from './limits.ts'
 
 export interface FileServerInit {
   /** The file that a request names; undefined: it is not here. */
@@ -84,9 +84,16 @@ function sendHead(stream: Stream, head: FileHead): void {
 }
 
 async function sendBytes(stream: Stream, file: ReadableBlob, { start, end }: FileRequest): Promise<void> {
-  for await (const chunk of file.read(start, Math.min(end, file.sizeBytes))) {
-    for (let from = 0; from < chunk.length; from += maxWriteBytes) {
-      if (!stream.send(chunk.subarray(from, from + maxWriteBytes))) await drained(stream)
+  const giveUp = () => stream.abort(new Error(`nothing of a file was taken for ${fileStallMs / 1000} s`))
+  const timer = setTimeout(giveUp, fileStallMs).unref()
+  try {
+    for await (const chunk of file.read(start, Math.min(end, file.sizeBytes))) {
+      for (let from = 0; from < chunk.length; from += maxWriteBytes) {
+        if (!stream.send(chunk.subarray(from, from + maxWriteBytes))) await drained(stream)
+      }
+      timer.refresh()
     }
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -110,6 +110,9 @@ export const maxFileStreams = 64
 /** Files that a node reads out to others at once: a disk that is asked for more only seeks. */
 export const maxFileReads = 128
 
+/** A reader that takes nothing of a file for so long is given up: it holds a place. An HTTP client is cut off earlier. */
+export const fileStallMs = 600 * second
+
 /** A stream for a file that asks for none. */
 export const fileRequestTimeoutMs = 10 * second
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { type Static, Type } from 'typebox'
 import { Check } from 'typebox/value'
+import { manifestType, maxManifestBytes } from '../../protocols/manifest.ts'
 import { spokenOllamaVersion, version } from '../version.ts'
 import { authorizationOf, type Challenge, parseChallenge, type Signer, sshKeyLine, tokenUrl } from './challenge.ts'
 import { RegistryError } from './errors.ts'
@@ -10,16 +11,11 @@ import { type Answered, type Asked, asRegistryError, type Exchange } from './exc
 import type { RemoteName } from './remote-name.ts'
 import { firstPatience, type Patience, retrying } from './retries.ts'
 
-/** Largest manifest in bytes: Ollama's own limit. */
-const maxManifestBytes = 4 * 1024 * 1024
-
 /** Largest answer that holds a token. */
 const maxTokenBytes = 64 * 1024
 
 /** From the registry to where a blob lies: one step, commonly. */
 const maxRedirects = 5
-
-const manifestType = 'application/vnd.docker.distribution.manifest.v2+json'
 
 /** Registries refuse clients that are too old for a model by the number that stands here, and some know no other client. */
 const userAgent = `ollama/${spokenOllamaVersion} (omx-node/${version})`

@@ -6,13 +6,13 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { manifestType, maxManifestBytes } from '../../protocols/manifest.ts'
 import type { GgufFacts } from './gguf.ts'
 import { causeText, fileError, StoreError } from './store-error.ts'
 
-/** Largest manifest, config or text layer that is read in bytes: Ollama's own limit for manifests. */
-const maxFileBytes = 4 * 1024 * 1024
+/** Largest manifest, config or text layer that is read, in bytes. */
+const maxFileBytes = maxManifestBytes
 
-const manifestType = 'application/vnd.docker.distribution.manifest.v2+json'
 const configType = 'application/vnd.docker.container.image.v1+json'
 const layerTypePrefix = 'application/vnd.ollama.image.'
 

@@ -6,6 +6,9 @@ import { LastWords } from '../last-words.ts'
 
 const program = 'llama-quantize'
 
+/** Files that wait or are worked on: each takes minutes, and who comes later is better told so. */
+const maxFiles = 16
+
 /** The program that belongs to a server at this path, or the one on the PATH where that is only a name. */
 export const quantizerBeside = (server: string): string =>
   dirname(server) === '.' ? program : join(dirname(server), program)
@@ -16,8 +19,15 @@ export const quantizerBeside = (server: string): string =>
  */
 export function quantizer(command: string, threads: number, signal: AbortSignal): Quantize {
   let last: Promise<unknown> = Promise.resolve()
+  let files = 0
   return (input, output, type) => {
-    const running = last.then(() => run(command, [input, output, type, String(threads)], signal))
+    if (files >= maxFiles) return Promise.reject(new Error(`${files} models are being quantized here: try again later`))
+    files++
+    const running = last
+      .then(() => run(command, [input, output, type, String(threads)], signal))
+      .finally(() => {
+        files--
+      })
     last = running.catch(() => undefined)
     return running
   }

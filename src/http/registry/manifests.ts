@@ -1,17 +1,13 @@
 /** Manifests under their tags, and the tags of a repository. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseDigest } from '../../../protocols/digest.ts'
+import { manifestType, maxManifestBytes } from '../../../protocols/manifest.ts'
 import { clientSignal } from '../answer.ts'
 import { ApiError } from '../errors.ts'
 import type { RegistryServices, SharedManifest } from '../services.ts'
 import { dropRest, uploadOf } from '../upload.ts'
 import { sendJson } from '../wire.ts'
 import { repositoryOf, taggedName } from './repository.ts'
-
-/** Largest manifest in bytes: Ollama's own limit. */
-const maxManifestBytes = 4 * 1024 * 1024
-
-const dockerManifest = 'application/vnd.docker.distribution.manifest.v2+json'
 
 /** Tags in one answer, where a client asks for no fewer. */
 const maxTags = 1_000
@@ -75,10 +71,10 @@ function sendManifest({ method }: FastifyRequest, reply: FastifyReply, { bytes, 
   return reply.send(method === 'HEAD' ? null : Buffer.from(bytes))
 }
 
-/** As it says itself: the store takes nothing that is no JSON. */
+/** As it says itself: what has its digest is what a store took, and none takes what is no JSON. */
 function mediaTypeOf(bytes: Uint8Array): string {
   const { mediaType } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { readonly mediaType?: unknown }
-  return typeof mediaType === 'string' && /^[\w.+/-]{1,200}$/.test(mediaType) ? mediaType : dockerManifest
+  return typeof mediaType === 'string' && /^[\w.+/-]{1,200}$/.test(mediaType) ? mediaType : manifestType
 }
 
 async function wholeBody({ raw }: FastifyRequest): Promise<Buffer> {

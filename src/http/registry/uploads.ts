@@ -66,7 +66,9 @@ async function begin(uploads: Uploads, registry: RegistryServices, request: Fast
     return kept(request, reply, repository, digestIn(mount))
   const whole = digest === undefined ? undefined : digestIn(digest)
   const id = await uploads.begin(registry)
-  if (whole !== undefined) return uploads.last(id, (upload) => finish(upload, whole, request, reply))
+  // Nobody else knows of an upload that is sent at once: it is over, however it ends.
+  if (whole !== undefined)
+    return uploads.last(id, (upload) => finish(upload, whole, request, reply)).finally(() => uploads.end(id))
   return uploads.during(id, async (upload) => accepted(request, reply, upload, 202))
 }
 
@@ -112,13 +114,19 @@ function accepted(request: FastifyRequest, reply: FastifyReply, { id, blob }: Up
 /** The uploads that are under way. */
 class Uploads {
   readonly #open = new Map<string, { readonly upload: Upload; timer: NodeJS.Timeout; isBusy: boolean }>()
+  /** Those whose file is being created. */
+  #beginning = 0
 
   async begin(registry: RegistryServices): Promise<string> {
-    if (this.#open.size >= maxUploads) throw new ApiError('busy')
-    const blob = await registry.beginUpload()
-    const upload = { id: randomUUID(), blob }
-    this.#open.set(upload.id, { upload, timer: this.#expiry(upload.id), isBusy: false })
-    return upload.id
+    if (this.#open.size + this.#beginning >= maxUploads) throw new ApiError('busy')
+    this.#beginning++
+    try {
+      const upload = { id: randomUUID(), blob: await registry.beginUpload() }
+      this.#open.set(upload.id, { upload, timer: this.#expiry(upload.id), isBusy: false })
+      return upload.id
+    } finally {
+      this.#beginning--
+    }
   }
 
   /** Works on an upload, which goes on after it. One request at a time. */
@@ -145,19 +153,23 @@ class Uploads {
       goesOn = error instanceof ApiError && passing.has(error.code)
       throw error
     } finally {
-      if (!goesOn) await this.#end(id)
+      if (!goesOn) await this.end(id)
     }
   }
 
   async endAll(): Promise<void> {
-    await Promise.all([...this.#open.keys()].map((id) => this.#end(id)))
+    await Promise.all([...this.#open.keys()].map((id) => this.end(id)))
   }
 
   #expiry(id: string): NodeJS.Timeout {
-    return setTimeout(() => void this.#end(id), maxIdleMs).unref()
+    return setTimeout(() => {
+      // What cannot be removed now goes when the folder is next opened.
+      this.end(id).catch(() => undefined)
+    }, maxIdleMs).unref()
   }
 
-  async #end(id: string): Promise<void> {
+  /** Forgets what came of it, unless it was kept. */
+  async end(id: string): Promise<void> {
     const entry = this.#open.get(id)
     if (entry === undefined) return
     this.#open.delete(id)

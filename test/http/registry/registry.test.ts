@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ReadableBlob } from '../../../actors/model-catalog.ts'
 import { openCatalog } from '../../../src/store/catalog.ts'
 import { filesBelow, temporaryFolder, tinyHex, tinyPath, tinySource } from '../../store/fixtures.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -85,6 +86,17 @@ describe('what is read from /v2', () => {
     const manifest = Buffer.from(await (await fetch(`${v2}/manifests/latest`)).arrayBuffer())
     const elsewhere = fetch(`${node.url}/v2/nobody/tiny/manifests/${digestOf(manifest)}`)
     expect(await codeOf(elsewhere)).toEqual([404, 'MANIFEST_UNKNOWN'])
+  })
+
+  it('does not pass on a manifest whose bytes are others than its digest says', async () => {
+    const openFile = async (): Promise<ReadableBlob> => ({
+      sizeBytes: 2,
+      read: async function* () {
+        yield Buffer.from('{}')
+      },
+    })
+    node.cluster.registry.manifest = (await registryIn(folder, openFile)).manifest
+    expect((await fetch(`${v2}/manifests/latest`)).status).toBe(503)
   })
 
   it('lists the tags of one repository, page by page', async () => {
@@ -252,8 +264,19 @@ describe('what is pushed to /v2', () => {
     expect(await codeOf(named)).toEqual([400, 'MANIFEST_INVALID'])
   })
 
+  it('forgets at once a blob that is sent in one piece and breaks off', async () => {
+    const { hostname, port, pathname } = new URL(`${v2}/blobs/uploads/`)
+    const socket = connect(Number(port), hostname)
+    socket.write(`POST ${pathname}?digest=${tinyDigest} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 500000\r\n\r\n`)
+    socket.write(Buffer.alloc(200_000, 'x'))
+    await eventually('the blob is being written', async () => (await filesBelow(folder)).length === 1)
+    socket.destroy()
+    await eventually('nothing of it is left', async () => (await filesBelow(folder)).length === 0)
+  })
+
   it('takes a bounded number of uploads at once', async () => {
-    for (let count = 0; count < 128; count++) await begun()
+    const answers = await Promise.all(Array.from({ length: 150 }, () => send('POST', `${v2}/blobs/uploads/`)))
+    expect(answers.filter(({ status }) => status === 202)).toHaveLength(128)
     expect(await codeOf(send('POST', `${v2}/blobs/uploads/`))).toEqual([503, 'TOOMANYREQUESTS'])
   })
 })

@@ -1,6 +1,6 @@
 /** A real store behind a listener's `/v2`: a cluster of one node that holds what its folder has. */
 import type { ClusterView } from '../../../actors/view.ts'
-import { clusterFiles } from '../../../src/http/cluster-files.ts'
+import { clusterFiles, type FilesInit } from '../../../src/http/cluster-files.ts'
 import type { RegistryServices } from '../../../src/http/services.ts'
 import { openCatalog } from '../../../src/store/catalog.ts'
 import { openLocalFile } from '../../../src/store/local-file.ts'
@@ -8,7 +8,8 @@ import { report } from '../../protocols/examples.ts'
 
 const self = 'self'
 
-export async function registryIn(folder: string): Promise<RegistryServices> {
+/** `openFile`: what a holder answers that is none of ours. */
+export async function registryIn(folder: string, openFile?: FilesInit['openFile']): Promise<RegistryServices> {
   const models = await openCatalog(folder)
   const view = async (): Promise<ClusterView> => {
     const held = { ...report, node: self, models: await models.list() }
@@ -16,5 +17,5 @@ export async function registryIn(folder: string): Promise<RegistryServices> {
     return new Map([[self, { ...row, node: self, report: held }]])
   }
   const cluster = { self, view, ask: async () => ({ type: 'models.refreshed' }) }
-  return clusterFiles({ cluster, models, openFile: (_, file) => openLocalFile(models, file) })
+  return clusterFiles({ cluster, models, openFile: openFile ?? ((_, file) => openLocalFile(models, file)) })
 }

@@ -13,14 +13,14 @@ import type { Refusal, TaskInput } from './task.ts'
 import type { TaskJournal } from './task-journal.ts'
 import { type TaskEntry, TaskTable } from './task-table.ts'
 import {
-  absenceOf,
-  absentHolders,
   type ClusterNode,
   type ClusterView,
   loadedOn,
   type Resolved,
   resolveDigest,
   resolveModel,
+  type Unresolved,
+  unresolved,
 } from './view.ts'
 
 /** Requests sent to a holder whose slots are unknown, before the others wait here. */
@@ -53,7 +53,7 @@ export type SubmitAnswer =
   | { readonly type: 'task.accepted'; readonly task: Ref }
   | { readonly type: 'task.refused'; readonly code: SubmitRefusal; readonly message: string }
 
-type SubmitRefusal = 'model-not-found' | 'holders-gone' | 'busy' | 'draining'
+type SubmitRefusal = Unresolved['code'] | 'busy' | 'draining'
 
 interface TaskNews {
   readonly task: Ref
@@ -128,23 +128,14 @@ const refusal = (code: SubmitRefusal, message: string): SubmitAnswer => ({
   message,
 })
 
-/** A model that nobody knows is not found; one whose holders are away may come back. */
-function unresolved({ view }: SchedulerContext, model: string): SubmitAnswer {
-  const away = absentHolders(view, model).map(
-    (holder) => `${holder.report?.name ?? holder.node} (${absenceOf(holder)})`,
-  )
-  if (away.length === 0) return refusal('model-not-found', model)
-  return refusal(
-    'holders-gone',
-    `model '${model}' is held only by ${away.join(', ')}: start that node, or import it here`,
-  )
-}
-
 /** Admits one request: a task under the supervisor `tasks`, placed or queued; or the reason why not. */
 function admit(context: SchedulerContext, submitted: SubmittedTask, system: object): SubmitAnswer {
   const { spawn, watch, local, random, monotonicMs, wallMs } = here(system)
   const resolved = resolveModel(context.view, submitted.model)
-  if (resolved === undefined) return unresolved(context, submitted.model)
+  if (resolved === undefined) {
+    const { code, message } = unresolved(context.view, submitted.model)
+    return refusal(code, message)
+  }
   const { digest } = resolved.model
   const queued = context.tasks.queued(digest)
   const plan = queued > 0 ? [] : planFor(context, resolved, random)

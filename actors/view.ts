@@ -42,7 +42,7 @@ function servingNodes(view: ClusterView): ClusterNode[] {
 }
 
 /** Why a node is given no work, in a few words. */
-export function absenceOf({ state, unfit }: ClusterNode): string {
+function absenceOf({ state, unfit }: ClusterNode): string {
   if (state !== 'healthy') return state
   return unfit === '' ? 'shutting down' : 'unhealthy'
 }
@@ -51,6 +51,12 @@ export function absenceOf({ state, unfit }: ClusterNode): string {
 export interface Resolved {
   readonly model: HeldModel
   readonly holders: readonly ClusterNode[]
+}
+
+/** Why nobody can serve a name, in words for a client; of a model that is not found, its name. */
+export interface Unresolved {
+  readonly code: 'model-not-found' | 'holders-gone'
+  readonly message: string
 }
 
 /**
@@ -87,7 +93,7 @@ function searchModel(view: ClusterView, wanted: string): Resolved | undefined {
 }
 
 /** Nodes that hold a model of this name but cannot be given work now: why a known model cannot be served. */
-export function absentHolders(view: ClusterView, name: string): ClusterNode[] {
+function absentHolders(view: ClusterView, name: string): ClusterNode[] {
   const parsed = parseModelName(name)
   if (parsed === undefined) return []
   const wanted = displayName(parsed).toLowerCase()
@@ -95,6 +101,18 @@ export function absentHolders(view: ClusterView, name: string): ClusterNode[] {
   return [...view.values()].filter(
     (node) => !serving.has(node) && modelsOf(node).some((model) => model.name.toLowerCase() === wanted),
   )
+}
+
+/** Why a name means nothing here: a model that nobody knows is not found; one whose holders are away may come back. */
+export function unresolved(view: ClusterView, model: string): Unresolved {
+  const away = absentHolders(view, model).map(
+    (holder) => `${holder.report?.name ?? holder.node} (${absenceOf(holder)})`,
+  )
+  if (away.length === 0) return { code: 'model-not-found', message: model }
+  return {
+    code: 'holders-gone',
+    message: `model '${model}' is held only by ${away.join(', ')}: start that node, or import it here`,
+  }
 }
 
 /** Who can serve a model version; undefined when no reachable node holds it. */

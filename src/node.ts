@@ -211,6 +211,7 @@ function services({ runtime, responses, open, files, token, startedMs }: Service
   return {
     submit: (request, signal) => cluster.submit(request, signal),
     find: (name) => cluster.find(name),
+    require: (name) => cluster.require(name),
     models: () => cluster.models(),
     loaded: () => cluster.loaded(),
     show: (name, verbose, instead) => cluster.show(name, verbose, instead),

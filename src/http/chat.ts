@@ -10,8 +10,9 @@ import { fieldReader } from './fields.ts'
 import {
   answerFields,
   answerWishes,
-  checkThink,
+  checkDecoded,
   checkTopLogprobs,
+  formatError,
   requestWishes,
   sharedRequest,
 } from './inference-request.ts'
@@ -47,32 +48,35 @@ export function chatRoute(app: FastifyInstance, services: ApiServices): void {
 async function answerChat(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const startedMs = performance.now()
   const fields = readFields(request.body)
-  checkThink(fields)
+  checkDecoded(fields)
+  const messages = messagesOf(fields.messages ?? [])
   checkTopLogprobs(fields.top_logprobs)
   const model = checkModel(fields.model)
   const shared = { ...sharedRequest(fields, model, request.headers), ...requestWishes(fields) }
-  const messages = messagesOf(fields.messages ?? [])
   if (messages.length === 0 && shared.keepAliveMs === 0) {
     await services.unload(model.name)
     return sendJson(reply, { ...head(model.sent, ''), done: true, done_reason: 'unload' })
   }
-  const work: InferWork = messages.length === 0 ? { kind: 'load' } : chatWork(fields, messages)
-  await requireCapabilities(model, { endpoint: 'chat', needed: chatNeeds(work), services })
+  const wanted = chatWork(fields, messages)
+  await requireCapabilities(model, { endpoint: 'chat', needed: chatNeeds(wanted), services })
+  const problem = messages.length === 0 ? undefined : formatError(fields)
+  const work: InferWork = messages.length === 0 || problem !== undefined ? { kind: 'load' } : wanted
   const answer = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
   if (work.kind === 'chat' && fields.stream !== false && shared.renderOnly !== true) {
     const writer = new ChatLines(model.sent, startedMs)
     return streamLines(reply, answer, { model: model.sent, endpoint: 'chat', writer })
   }
   const whole = await wholeAnswer(reply.raw, answer, model.sent)
+  if (problem !== undefined) throw problem
   if (work.kind === 'load') return sendJson(reply, { ...head(model.sent, ''), done: true, done_reason: 'load' })
   if (whole.rendered !== undefined)
     return sendJson(reply, { ...head(model.sent, ''), done: false, ...debugInfo(whole.rendered) })
   return sendJson(reply, wholeObject(model.sent, whole, startedMs))
 }
 
-function chatWork(fields: ChatRequest, messages: ReturnType<typeof messagesOf>): InferWork {
+function chatWork(fields: ChatRequest, messages: ReturnType<typeof messagesOf>) {
   const tools = toolsOf(fields.tools ?? [])
-  return { kind: 'chat', messages, ...(tools.length > 0 ? { tools } : {}), ...answerWishes(fields) }
+  return { kind: 'chat' as const, messages, ...(tools.length > 0 ? { tools } : {}), ...answerWishes(fields) }
 }
 
 function head(model: string, content: string): Record<string, unknown> {

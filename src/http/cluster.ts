@@ -9,6 +9,7 @@ import {
   listModels,
   type Resolved,
   resolveModel,
+  unresolved,
 } from '../../actors/view.ts'
 import type { Message, NodeId, Ref } from '../../protocols/ref.ts'
 import { refOf } from '../../protocols/ref.ts'
@@ -28,6 +29,8 @@ const remoteAnswerMs = 10_000
 const maxShowLength = 128 * 1024 * 1024
 /** Longest life of a request that names no deadline. */
 const maxRequestMs = 24 * 60 * 60 * 1000
+
+type SubmitRefused = Extract<SubmitAnswer, { type: 'task.refused' }>
 
 /** What an ask that was not answered means to a client, where it is more than a defect of this node. */
 const askRefusals: Partial<Record<AskError['reason'], ErrorCode>> = { full: 'busy', unreachable: 'link-lost' }
@@ -86,9 +89,7 @@ export class Cluster {
     )) as SubmitAnswer & Message
     if (answer.type === 'task.refused') {
       this.#responses.forget(id)
-      const problem = answer.code === 'model-not-found' ? this.#problemOf(request.model) : undefined
-      if (problem !== undefined) throw new ApiError('model-unusable', problem)
-      throw new ApiError(answer.code, answer.message)
+      throw this.#refusal(answer, request.model)
     }
     if (signal.aborted) this.#runtime.tell(task, { type: 'client.gone' })
     return response
@@ -101,6 +102,18 @@ export class Cluster {
 
   async find(name: string): Promise<HeldModel | undefined> {
     return resolveModel(await this.view(), name)?.model
+  }
+
+  async require(name: string): Promise<HeldModel> {
+    const view = await this.view()
+    const resolved = resolveModel(view, name)
+    if (resolved === undefined) throw this.#refusal(unresolved(view, name), name)
+    return resolved.model
+  }
+
+  #refusal({ code, message }: Pick<SubmitRefused, 'code' | 'message'>, model: string): ApiError {
+    const problem = code === 'model-not-found' ? this.#problemOf(model) : undefined
+    return problem === undefined ? new ApiError(code, message) : new ApiError('model-unusable', problem)
   }
 
   async models(): Promise<readonly HeldModel[]> {

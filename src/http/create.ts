@@ -51,15 +51,17 @@ async function* making(services: ApiServices, fields: CreateRequest, signal: Abo
   yield* progressOf((tell) => services.maker.create(model, tell))
 }
 
-/** Throws an ApiError for what can be told from the request alone, so that it has a status. */
+/** Throws an ApiError for what can be told from the request alone, so that it has a status; in Ollama's order. */
 function newModel(fields: CreateRequest): NewModel {
   const name = fields.model || fields.name || ''
   const { from, files = {}, adapters = {}, license = [], parameters = {}, messages = [] } = fields
-  if (parseModelName(name) === undefined) throw new ApiError('model-name-invalid')
-  refuseOthers(fields)
-  for (const file of [...Object.keys(files), ...Object.keys(adapters)]) checkFileName(file)
+  Object.keys(files).forEach(checkFileName)
+  for (const wanted of from ? [name, from] : [name]) {
+    if (parseModelName(wanted) === undefined) throw new ApiError('model-name-invalid')
+  }
   if (!from && fields.files === undefined) throw new ApiError('bad-field', "neither 'from' or 'files' was specified")
-  if (from && parseModelName(from) === undefined) throw new ApiError('model-name-invalid')
+  refuseOthers(fields)
+  Object.keys(adapters).forEach(checkFileName)
   const texts = {
     ...{ from, template: fields.template, system: fields.system, renderer: fields.renderer, parser: fields.parser },
     ...{ requires: fields.requires, quantize: fields.quantize || fields.quantization },

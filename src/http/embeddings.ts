@@ -8,7 +8,7 @@ import { batchesFor, clientSignal, counted, cutShort, errorOf, wholeAnswer } fro
 import { EmbedAnswer, EmbeddingsAnswer } from './answer-schemas.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
-import { computeFields, sharedRequest } from './inference-request.ts'
+import { checkDecoded, computeFields, sharedRequest } from './inference-request.ts'
 import { checkModel } from './model-check.ts'
 import type { RouteAbout } from './openapi.ts'
 import type { Answer, ApiServices } from './services.ts'
@@ -47,6 +47,7 @@ export function embeddingRoutes(app: FastifyInstance, services: ApiServices): vo
 async function answerEmbed(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const startedMs = performance.now()
   const fields = readEmbed(request.body)
+  checkDecoded(fields)
   const model = checkModel(fields.model)
   const input = inputOf(fields.input)
   const shared = sharedRequest(fields, model, request.headers)
@@ -81,6 +82,7 @@ function* embedPieces(model: string, vectors: readonly Float32Array[], metrics: 
 
 async function answerEmbeddings(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const fields = readEmbeddings(request.body)
+  checkDecoded(fields)
   const model = checkModel(fields.model)
   const shared = sharedRequest(fields, model, request.headers)
   const signal = clientSignal(reply.raw)

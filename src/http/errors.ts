@@ -2,7 +2,7 @@
 import type { FailureCode, RefusalReason } from '../../protocols/infer.ts'
 
 /** Ollama words the same error differently from one endpoint to the next, and clients match the words. */
-export type Endpoint = 'generate' | 'chat' | 'embed' | 'embeddings' | 'show' | 'copy' | 'other'
+export type Endpoint = 'generate' | 'chat' | 'embed' | 'embeddings' | 'show' | 'copy' | 'pull' | 'other'
 
 type OwnCode =
   | 'missing-body'
@@ -54,6 +54,11 @@ function namesAnEmptyModel(endpoint: Endpoint): boolean {
   return endpoint === 'generate' || endpoint === 'embed'
 }
 
+function missingWords(endpoint: Endpoint): string {
+  if (endpoint === 'pull') return 'invalid model name'
+  return namesAnEmptyModel(endpoint) ? `model '' not found` : 'model is required'
+}
+
 function notFoundWords(model: string, endpoint: Endpoint): string {
   if (endpoint === 'copy') return `model "${model}" not found`
   const embeds = endpoint === 'embed' || endpoint === 'embeddings'
@@ -69,7 +74,7 @@ const rows: Readonly<Record<ErrorCode, Row>> = {
   'body-timeout': { status: 408 },
   'model-missing': {
     status: (_detail, endpoint) => (namesAnEmptyModel(endpoint) ? 404 : 400),
-    words: (_detail, endpoint) => (namesAnEmptyModel(endpoint) ? `model '' not found` : 'model is required'),
+    words: (_detail, endpoint) => missingWords(endpoint),
   },
   'model-name-invalid': { status: 400, words: () => 'invalid model name' },
   'model-not-found': { status: 404, words: notFoundWords },

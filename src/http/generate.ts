@@ -5,15 +5,16 @@ import type { ToolCall } from '../../protocols/chat.ts'
 import type { InferResult, InferWork } from '../../protocols/infer.ts'
 import { clientSignal, debugInfo, metricsOf, type TokenFrame, type WholeAnswer, wholeAnswer } from './answer.ts'
 import { GenerateAnswer } from './answer-schemas.ts'
-import { type Capability, requireCapabilities } from './capabilities.ts'
+import { type Capability, checkCapabilities, thinkNeeds } from './capabilities.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
 import { imageBytes } from './images.ts'
 import {
   answerFields,
   answerWishes,
-  checkThink,
+  checkDecoded,
   checkTopLogprobs,
+  formatError,
   requestWishes,
   sharedRequest,
 } from './inference-request.ts'
@@ -36,6 +37,7 @@ const GenerateRequest = Type.Object({
   images: Type.Optional(Type.Array(Type.String())),
 })
 type GenerateRequest = Static<typeof GenerateRequest>
+type GenerateWork = Extract<InferWork, { kind: 'generate' }>
 
 const readFields = fieldReader(GenerateRequest)
 const about: RouteAbout = {
@@ -54,22 +56,26 @@ export function generateRoute(app: FastifyInstance, services: ApiServices): void
 async function answerGenerate(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const startedMs = performance.now()
   const fields = readFields(request.body)
-  checkThink(fields)
+  checkDecoded(fields)
   const images = (fields.images ?? []).map(imageBytes)
   checkTopLogprobs(fields.top_logprobs)
   const model = checkModel(fields.model)
   const shared = { ...sharedRequest(fields, model, request.headers), ...requestWishes(fields) }
+  const held = await services.require(model.name)
   const isEmpty = (fields.prompt ?? '') === ''
   if (isEmpty && shared.keepAliveMs === 0) {
     await services.unload(model.name)
     return sendJson(reply, bare(model.sent, 'unload'))
   }
   checkRaw(fields)
-  const work: InferWork = isEmpty ? { kind: 'load' } : generateWork(fields, images)
-  await requireCapabilities(model, { endpoint: 'generate', needed: needs(work), services })
+  const wanted = generateWork(fields, images)
+  checkCapabilities(model, held, { endpoint: 'generate', needed: needs(wanted, isEmpty) })
+  const problem = isEmpty ? undefined : formatError(fields)
+  const work: InferWork = isEmpty || problem !== undefined ? { kind: 'load' } : wanted
   const answer = await services.submit({ ...shared, work } satisfies NewRequest, clientSignal(reply.raw))
   if (work.kind === 'load') {
     await wholeAnswer(reply.raw, answer, model.sent)
+    if (problem !== undefined) throw problem
     return sendJson(reply, bare(model.sent, 'load'))
   }
   const isRaw = fields.raw === true
@@ -90,7 +96,7 @@ function checkRaw({ raw, template, system, context }: GenerateRequest): void {
   }
 }
 
-function generateWork(fields: GenerateRequest, images: readonly Uint8Array[]): InferWork {
+function generateWork(fields: GenerateRequest, images: readonly Uint8Array[]): GenerateWork {
   const { prompt = '', suffix, system, template, raw = false, context } = fields
   return {
     kind: 'generate',
@@ -105,12 +111,12 @@ function generateWork(fields: GenerateRequest, images: readonly Uint8Array[]): I
   }
 }
 
-function needs(work: InferWork): Capability[] {
-  if (work.kind !== 'generate') return []
+/** Images are looked at only where something is to be answered. */
+function needs({ suffix, images, think }: GenerateWork, isEmpty: boolean): Capability[] {
   return [
-    ...(work.suffix === undefined ? [] : (['insert'] as const)),
-    ...(work.images === undefined ? [] : (['vision'] as const)),
-    ...(work.think !== undefined && work.think !== false ? (['thinking'] as const) : []),
+    ...(suffix === undefined ? [] : (['insert'] as const)),
+    ...(images === undefined || isEmpty ? [] : (['vision'] as const)),
+    ...thinkNeeds(think),
   ]
 }
 

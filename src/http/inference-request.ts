@@ -99,26 +99,35 @@ export function requestWishes(fields: AnswerFields): RequestWishes {
   }
 }
 
-/** What it says of the answer. Throws ApiError `invalid-format`, or `bad-field` as `checkThink` does. */
+/** What it says of the answer; a format that is none is left out. Throws ApiError `bad-field`. */
 export function answerWishes({ format, think }: AnswerFields): { readonly format?: Format; readonly think?: Think } {
   return {
-    ...(format === undefined || format === '' ? {} : { format: formatOf(format) }),
+    ...(isFormat(format) ? { format } : {}),
     ...(think === undefined ? {} : { think: thinkOf(think) }),
   }
 }
 
-/** A wrong value is refused whatever the request is for, also where nothing is to be answered. */
-export function checkThink({ think }: AnswerFields): void {
+/**
+ * What Ollama's decoder refuses, before anything else of a request is looked at and whatever the request is for.
+ * Throws ApiError `bad-field`.
+ */
+export function checkDecoded({ think, keep_alive }: { readonly think?: unknown; readonly keep_alive?: unknown }): void {
+  keepAliveOf(keep_alive)
   if (think !== undefined) thinkOf(think)
 }
 
-function formatOf(format: unknown): Format {
-  if (format === 'json') return format
-  if (typeof format === 'object' && format !== null && !Array.isArray(format)) return format as Format
-  throw new ApiError(
-    'invalid-format',
-    `invalid format: ${shown(format)}; expected "json" or a valid JSON Schema object`,
-  )
+/**
+ * The error of a format that is none. In Ollama it is the runner that refuses it, after everything else that may be
+ * wrong: to loading and rendering it is nothing.
+ */
+export function formatError({ format, _debug_render_only }: AnswerFields): ApiError | undefined {
+  if (format === undefined || format === '' || isFormat(format) || _debug_render_only === true) return undefined
+  const words = `invalid format: ${shown(shown(format))}; expected "json" or a valid JSON Schema object`
+  return new ApiError('invalid-format', words)
+}
+
+function isFormat(format: unknown): format is Format {
+  return format === 'json' || (typeof format === 'object' && format !== null && !Array.isArray(format))
 }
 
 const thinkLevels: readonly unknown[] = ['low', 'medium', 'high', 'max']

@@ -55,6 +55,8 @@ export interface ApiServices {
   submit(request: NewRequest, signal: AbortSignal): Promise<Answer>
   /** What a name means in the cluster now; undefined when nobody in reach holds it. */
   find(name: string): Promise<HeldModel | undefined>
+  /** The same, where there must be one. Rejects with `model-not-found`, `holders-gone` or `model-unusable`. */
+  require(name: string): Promise<HeldModel>
   /** One row per name over the whole cluster. */
   models(): Promise<readonly HeldModel[]>
   loaded(): Promise<readonly LoadedRow[]>

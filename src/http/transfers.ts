@@ -28,7 +28,8 @@ export function transferRoutes(app: FastifyInstance, services: ApiServices): voi
       body: readTransfer.schema,
       streams: 'application/x-ndjson' as const,
     }
-    app.post(`/api/${direction}`, { config: { about } }, async (request, reply) => {
+    const endpoint = direction === 'pull' ? 'pull' : 'other'
+    app.post(`/api/${direction}`, { config: { endpoint, about } }, async (request, reply) => {
       const { model, name, insecure = false, stream = true } = readTransfer(request.body)
       const asked = checkModel(model || name)
       const progress = await services.transfer({ direction, model: asked.name, insecure }, clientSignal(reply.raw))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ClusterNode, ClusterView, NodeState } from '../../actors/view.ts'
-import { absentHolders, listLoaded, listModels, resolveDigest, resolveModel } from '../../actors/view.ts'
+import { listLoaded, listModels, resolveDigest, resolveModel, unresolved } from '../../actors/view.ts'
 import type { NodeReport } from '../../protocols/report.ts'
 import { digestA, digestB, digestC, held, loaded, reportOf } from './support/reports.ts'
 
@@ -114,7 +114,10 @@ it('who holds a model and cannot serve it now is known by name, and nobody else'
     row('r', 'suspect', { models: [held('other:latest', digestC)] }),
     row('s', 'dialling', undefined),
   )
-  expect(absentHolders(view, 'M').map(({ node }) => node)).toEqual(['p', 'q'])
-  expect(absentHolders(view, 'nope')).toEqual([])
-  expect(absentHolders(view, '')).toEqual([])
+  expect(unresolved(view, 'M')).toEqual({
+    code: 'holders-gone',
+    message:
+      "model 'M' is held only by host-p (unreachable), host-q (shutting down): start that node, or import it here",
+  })
+  for (const name of ['nope', '']) expect(unresolved(view, name)).toEqual({ code: 'model-not-found', message: name })
 })

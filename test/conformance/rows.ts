@@ -9,6 +9,7 @@ import { listRows } from './rows/lists.ts'
 import { makingRows } from './rows/making.ts'
 import { openaiRows } from './rows/openai.ts'
 import { originRows } from './rows/origins.ts'
+import { precedenceRows } from './rows/precedence.ts'
 import { renderingRows } from './rows/rendering.ts'
 import { resolutionRows } from './rows/resolution.ts'
 import { responsesRows } from './rows/responses.ts'
@@ -18,7 +19,17 @@ import { sharedRows } from './rows/shared.ts'
 import { wireRows } from './rows/wire.ts'
 
 export const rows: readonly Row[] = [
-  ...[wireRows, originRows, routeRows, sharedRows, resolutionRows, generateRows, chatRows, embeddingRows],
+  ...[
+    wireRows,
+    originRows,
+    routeRows,
+    sharedRows,
+    resolutionRows,
+    precedenceRows,
+    generateRows,
+    chatRows,
+    embeddingRows,
+  ],
   ...[chatCompletionRows, openaiRows, responsesRows, anthropicRows, listRows, makingRows, runnerRows, renderingRows],
 ].flat()
 

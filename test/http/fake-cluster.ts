@@ -102,6 +102,11 @@ export class FakeCluster implements ApiServices {
     return this.#has(name) ? this.heldModels[0] : undefined
   }
 
+  async require(name: string): Promise<HeldModel> {
+    this.#require(name)
+    return this.heldModels[0] as HeldModel
+  }
+
   async models(): Promise<readonly HeldModel[]> {
     return this.heldModels
   }

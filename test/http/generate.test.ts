@@ -124,7 +124,11 @@ describe('POST /api/generate', () => {
       400,
       'invalid think value: "x" (must be "high", "medium", "low", "max", true, or false)',
     ],
-    [{ model: 'demo', format: 'xml' }, 500, 'invalid format: "xml"; expected "json" or a valid JSON Schema object'],
+    [
+      { model: 'demo', format: 'xml' },
+      500,
+      'invalid format: "\\"xml\\""; expected "json" or a valid JSON Schema object',
+    ],
     [{ model: 'demo', keep_alive: '-1' }, 400, 'time: missing unit in duration "-1"'],
     [{ model: 'demo', keep_alive: true }, 400, "Unsupported type: 'bool'"],
   ])('answers %j with %d %s', async (fields, status, error) => {

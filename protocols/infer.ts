@@ -34,26 +34,30 @@ export interface SamplingOptions {
   readonly frequency_penalty: number
 }
 
+export interface GenerateWork extends AnswerWishes {
+  readonly kind: 'generate'
+  readonly prompt: string
+  /** Text that is to follow the answer: fill in the middle. */
+  readonly suffix?: string
+  readonly system?: string
+  /** A Go template in place of the model's own. */
+  readonly template?: string
+  /** The prompt goes to the model as it is. */
+  readonly raw: boolean
+  readonly context?: readonly number[]
+  readonly images?: readonly Uint8Array[]
+}
+
+export interface ChatWork extends AnswerWishes {
+  readonly kind: 'chat'
+  readonly messages: readonly ChatMessage[]
+  readonly tools?: readonly Tool[]
+}
+
 /** What to compute. `load` only brings the model into memory. */
 export type InferWork =
-  | ({
-      readonly kind: 'generate'
-      readonly prompt: string
-      /** Text that is to follow the answer: fill in the middle. */
-      readonly suffix?: string
-      readonly system?: string
-      /** A Go template in place of the model's own. */
-      readonly template?: string
-      /** The prompt goes to the model as it is. */
-      readonly raw: boolean
-      readonly context?: readonly number[]
-      readonly images?: readonly Uint8Array[]
-    } & AnswerWishes)
-  | ({
-      readonly kind: 'chat'
-      readonly messages: readonly ChatMessage[]
-      readonly tools?: readonly Tool[]
-    } & AnswerWishes)
+  | GenerateWork
+  | ChatWork
   | {
       readonly kind: 'embed'
       readonly input: readonly string[]

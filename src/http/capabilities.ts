@@ -1,5 +1,5 @@
 /** Whether a model can do what a request needs, asked before it is admitted: no engine is loaded to say no. */
-import type { InferWork } from '../../protocols/infer.ts'
+import type { ChatWork } from '../../protocols/infer.ts'
 import type { HeldModel } from '../../protocols/report.ts'
 import { ApiError } from './errors.ts'
 import type { AskedModel } from './model-check.ts'
@@ -13,15 +13,13 @@ export interface Requirement {
 export type Capability = 'insert' | 'tools' | 'vision' | 'thinking'
 
 /** What a chat needs of its model. */
-export function chatNeeds({ tools = [], messages, think }: Omit<ChatWork, 'kind'>): Capability[] {
+export function chatNeeds({ tools = [], messages, think }: ChatWork): Capability[] {
   return [
     ...(tools.length > 0 ? (['tools'] as const) : []),
     ...(messages.some(({ images }) => images !== undefined) ? (['vision'] as const) : []),
     ...thinkNeeds(think),
   ]
 }
-
-type ChatWork = Extract<InferWork, { kind: 'chat' }>
 
 /** What telling a model how to think needs of it. */
 export function thinkNeeds(think: ChatWork['think']): Capability[] {

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { ToolCall } from '../../protocols/chat.ts'
-import type { InferResult, InferWork } from '../../protocols/infer.ts'
+import type { ChatWork, InferResult, InferWork } from '../../protocols/infer.ts'
 import { clientSignal, debugInfo, metricsOf, type TokenFrame, type WholeAnswer, wholeAnswer } from './answer.ts'
 import { ChatAnswer } from './answer-schemas.ts'
 import { chatNeeds, requireCapabilities } from './capabilities.ts'
@@ -74,9 +74,9 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
   return sendJson(reply, wholeObject(model.sent, whole, startedMs))
 }
 
-function chatWork(fields: ChatRequest, messages: ReturnType<typeof messagesOf>) {
+function chatWork(fields: ChatRequest, messages: ReturnType<typeof messagesOf>): ChatWork {
   const tools = toolsOf(fields.tools ?? [])
-  return { kind: 'chat' as const, messages, ...(tools.length > 0 ? { tools } : {}), ...answerWishes(fields) }
+  return { kind: 'chat', messages, ...(tools.length > 0 ? { tools } : {}), ...answerWishes(fields) }
 }
 
 function head(model: string, content: string): Record<string, unknown> {

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { ToolCall } from '../../protocols/chat.ts'
-import type { InferResult, InferWork } from '../../protocols/infer.ts'
+import type { GenerateWork, InferResult, InferWork } from '../../protocols/infer.ts'
 import { clientSignal, debugInfo, metricsOf, type TokenFrame, type WholeAnswer, wholeAnswer } from './answer.ts'
 import { GenerateAnswer } from './answer-schemas.ts'
 import { type Capability, checkCapabilities, thinkNeeds } from './capabilities.ts'
@@ -37,7 +37,6 @@ const GenerateRequest = Type.Object({
   images: Type.Optional(Type.Array(Type.String())),
 })
 type GenerateRequest = Static<typeof GenerateRequest>
-type GenerateWork = Extract<InferWork, { kind: 'generate' }>
 
 const readFields = fieldReader(GenerateRequest)
 const about: RouteAbout = {

@@ -118,7 +118,7 @@ export function checkDecoded({ think, keep_alive }: { readonly think?: unknown; 
 
 /**
  * The error of a format that is none. In Ollama it is the runner that refuses it, after everything else that may be
- * wrong: to loading and rendering it is nothing.
+ * wrong: to loading and rendering it is nothing. Its words quote the JSON text once more.
  */
 export function formatError({ format, _debug_render_only }: AnswerFields): ApiError | undefined {
   if (format === undefined || format === '' || isFormat(format) || _debug_render_only === true) return undefined

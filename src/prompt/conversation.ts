@@ -1,8 +1,8 @@
 /** Requests as conversations, before any template sees them. */
 import type { ChatMessage } from '../../protocols/chat.ts'
-import type { InferWork } from '../../protocols/infer.ts'
+import type { ChatWork, GenerateWork } from '../../protocols/infer.ts'
 
-export type ConversationWork = Extract<InferWork, { kind: 'chat' | 'generate' }>
+export type ConversationWork = ChatWork | GenerateWork
 
 export interface ModelMessages {
   readonly system?: string

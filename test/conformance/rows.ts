@@ -19,17 +19,8 @@ import { sharedRows } from './rows/shared.ts'
 import { wireRows } from './rows/wire.ts'
 
 export const rows: readonly Row[] = [
-  ...[
-    wireRows,
-    originRows,
-    routeRows,
-    sharedRows,
-    resolutionRows,
-    precedenceRows,
-    generateRows,
-    chatRows,
-    embeddingRows,
-  ],
+  ...[wireRows, originRows, routeRows, sharedRows, resolutionRows, precedenceRows],
+  ...[generateRows, chatRows, embeddingRows],
   ...[chatCompletionRows, openaiRows, responsesRows, anthropicRows, listRows, makingRows, runnerRows, renderingRows],
 ].flat()
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { ChatMessage, Tool } from '../../protocols/chat.ts'
-import type { InferRequest, InferWork } from '../../protocols/infer.ts'
+import type { ChatWork, InferRequest, InferWork } from '../../protocols/infer.ts'
 import { createDriver } from '../../src/engine/drivers.ts'
 import { collect, type Outcome, request, settings } from './collect.ts'
 import { tiny } from './models.ts'
@@ -29,7 +29,7 @@ async function say(work: InferWork, rest: Partial<InferRequest> = {}, file: Part
 }
 
 const user = (content: string): ChatMessage => ({ role: 'user', content })
-const chat = (script: string, rest: Partial<Extract<InferWork, { kind: 'chat' }>> = {}): InferWork => ({
+const chat = (script: string, rest: Partial<ChatWork> = {}): InferWork => ({
   kind: 'chat',
   messages: [user(`⟦${script}⟧`)],
   ...rest,

@@ -1,6 +1,6 @@
 /** `POST /v1/messages` and `/v1/messages/count_tokens`: Anthropic's API, as a translation of the native chat. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { InferWork } from '../../../protocols/infer.ts'
+import type { ChatWork } from '../../../protocols/infer.ts'
 import { clientSignal, type WholeAnswer, wholeAnswer } from '../answer.ts'
 import { chatNeeds, requireCapabilities } from '../capabilities.ts'
 import { ApiError } from '../errors.ts'
@@ -32,8 +32,6 @@ const aboutCount: RouteAbout = {
 
 /** Characters of a token, as a rule of thumb. */
 const charactersPerToken = 4
-
-type ChatWork = InferWork & { readonly kind: 'chat' }
 
 export function anthropicRoutes(app: FastifyInstance, services: ApiServices): void {
   app.post('/v1/messages', { config: { endpoint: 'chat', surface: 'anthropic', about } }, (request, reply) =>

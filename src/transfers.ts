@@ -7,6 +7,7 @@ import { Downloads } from './registry/downloads.ts'
 import { Exchange } from './registry/exchange.ts'
 import { Fetch } from './registry/fetch.ts'
 import type { ModelSource } from './registry/model-source.ts'
+import { proxiesIn } from './registry/proxies.ts'
 import { Pull } from './registry/pull.ts'
 import { Push } from './registry/push.ts'
 import { Rate } from './registry/rate.ts'
@@ -32,7 +33,7 @@ export async function transfersOf(init: TransfersInit): Promise<CourierInput['st
     }
   }
   const shelf = await Shelf.open(models, peerIdFromPrivateKey(privateKey).toString())
-  const exchange = closers.use(new Exchange())
+  const exchange = closers.use(new Exchange({ proxies: proxiesIn(process.env) }))
   const signer = { publicKey: privateKey.publicKey.raw, sign: (bytes: Uint8Array) => privateKey.sign(bytes) }
   const rate = new Rate({ bytesPerSecond: config.pullMaxBytesPerSecond, clock: realWorld })
   const downloads = new Downloads(shelf, rate)

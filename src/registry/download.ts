@@ -1,6 +1,6 @@
 /** Brings one blob from a registry into a partial file: in parts that run side by side, each continued where it broke. */
 import { RegistryError } from './errors.ts'
-import { type Answered, asRegistryError } from './exchange.ts'
+import type { Answered } from './exchange.ts'
 import type { Rate } from './rate.ts'
 import type { Registry } from './registry.ts'
 import { type Patience, partPatience, retrying } from './retries.ts'
@@ -128,11 +128,11 @@ class Download {
 
   /** Writes what comes piece by piece; `part.at` is where it goes on. */
   async #take(answer: Answered, part: Part, progressed: () => void): Promise<void> {
-    const { registry, partial, rate, onBytes } = this.#init
+    const { partial, rate, onBytes } = this.#init
     const piece = Buffer.allocUnsafe(Math.min(partial.pieceBytes, part.end - part.at))
     let filled = 0
     try {
-      for await (const chunk of registry.chunks(answer)) {
+      for await (const chunk of answer.body) {
         for (let from = 0; from < chunk.length; ) {
           const wanted = Math.min(piece.length, part.end - part.at) - filled
           if (wanted === 0) return // More than was asked for: leaving the loop ends it.
@@ -155,16 +155,9 @@ class Download {
     } catch (error) {
       onBytes(-filled)
       answer.body.destroy()
-      throw isOfStream(error) ? asRegistryError(answer.url, error, this.#signal) : error
+      throw error
     }
   }
-}
-
-/** A connection that broke, and not our own disk. */
-function isOfStream(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException
-  if (typeof code !== 'string') return false
-  return code === 'ECONNRESET' || code === 'ABORT_ERR' || code.startsWith('ERR_STREAM') || code.startsWith('HPE_')
 }
 
 function moved(cause: RegistryError): RegistryError {

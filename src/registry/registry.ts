@@ -7,7 +7,7 @@ import { manifestType, maxManifestBytes } from '../../protocols/manifest.ts'
 import { spokenOllamaVersion, version } from '../version.ts'
 import { authorizationOf, type Challenge, parseChallenge, type Signer, sshKeyLine, tokenUrl } from './challenge.ts'
 import { RegistryError } from './errors.ts'
-import { type Answered, type Asked, asRegistryError, type Exchange } from './exchange.ts'
+import type { Answered, Asked, Exchange } from './exchange.ts'
 import type { RemoteName } from './remote-name.ts'
 import { firstPatience, type Patience, retrying } from './retries.ts'
 
@@ -62,7 +62,7 @@ export class Registry {
     const path = `/v2/${repository}/manifests/${tag}`
     return await retrying(this.#patience, signal, async () => {
       const answer = await this.ask({ method: 'GET', path, signal, headers: { accept: manifestType } })
-      return await this.#whole(answer, maxManifestBytes, 'manifest', signal)
+      return await this.#whole(answer, maxManifestBytes, 'manifest')
     })
   }
 
@@ -96,11 +96,6 @@ export class Registry {
   /** Nobody wants to know more of an answer: a short one leaves its connection for the next request. */
   discard(answer: Answered): void {
     void this.#exchange.words(answer)
-  }
-
-  /** The bytes of an answer as they come. Throws what the stream does, or a RegistryError. */
-  chunks(answer: Answered): AsyncIterable<Buffer> {
-    return this.#exchange.chunks(answer)
   }
 
   async #follow(ask: Ask, start: URL): Promise<Answered> {
@@ -160,16 +155,13 @@ export class Registry {
     const allowsPrivate = this.#isPrivate ?? true
     const answer = await this.#exchange.send({ method: 'GET', url, headers, signal, allowsPrivate })
     if (answer.status !== 200) throw await this.#refusal(answer)
-    return tokenIn(await this.#whole(answer, maxTokenBytes, 'token', signal))
+    return tokenIn(await this.#whole(answer, maxTokenBytes, 'token'))
   }
 
-  async #whole(answer: Answered, maxBytes: number, what: string, signal: AbortSignal): Promise<Buffer> {
-    const { url } = answer
-    const { bytes, isWhole } = await this.#exchange.read(answer, maxBytes).catch((error: unknown) => {
-      throw asRegistryError(url, error, signal)
-    })
+  async #whole(answer: Answered, maxBytes: number, what: string): Promise<Buffer> {
+    const { bytes, isWhole } = await this.#exchange.read(answer, maxBytes)
     if (isWhole) return bytes
-    throw new RegistryError('refused', `the ${what} from ${url.host} has more than ${maxBytes} bytes`)
+    throw new RegistryError('refused', `the ${what} from ${answer.url.host} has more than ${maxBytes} bytes`)
   }
 
   async #refusal(answer: Answered): Promise<RegistryError> {
@@ -180,7 +172,7 @@ export class Registry {
       const advice = `if ${url.host} has accounts, add this node's key to yours: ${sshKeyLine(this.#signer)}`
       return new RegistryError('unauthorized', `${status}: ${words || 'unauthorized'} (${advice})`, { status })
     }
-    return new RegistryError('refused', `${status}: ${words || answer.body.statusMessage || url.host}`, {
+    return new RegistryError('refused', `${status}: ${words || answer.statusMessage || url.host}`, {
       status,
       ...pauseIn(answer.headers['retry-after']),
     })

@@ -12,6 +12,9 @@ import { fileError, StoreError } from './store-error.ts'
 /** Written, marked and hashed at once: long enough to be cheap, short enough not to hold the event loop. */
 const pieceBytes = 1024 * 1024
 
+/** Written before the disk is told to keep up: the last sync is then short, and the memory of unwritten pages bounded. */
+const bytesPerSync = 64 * 1024 * 1024
+
 /** What nobody has gone on with for a week will not be asked for again. */
 const abandonedMs = 7 * 24 * 60 * 60 * 1000
 
@@ -44,6 +47,12 @@ export class PartialBlob implements AsyncDisposable {
   #hashed = 0
   #hashing: Promise<void> | undefined
   #closed = false
+  /** The last write that was begun. */
+  #writing: Promise<unknown> = Promise.resolve()
+  #unsyncedBytes = 0
+  #syncing: Promise<void> | undefined
+  /** The disk tells of a sync that failed only once. */
+  #syncError: unknown
 
   private constructor(init: PartialBlobInit, file: FileHandle, marks: FileHandle, there: Uint8Array) {
     this.#init = init
@@ -78,12 +87,10 @@ export class PartialBlob implements AsyncDisposable {
   }
 
   async write(piece: number, bytes: Uint8Array): Promise<void> {
-    try {
-      await writeAll(this.#file, bytes, piece * pieceBytes)
-      await writeAll(this.#marks, Uint8Array.of(1), piece)
-    } catch (error) {
-      throw fileError('Writing', this.#path, error)
-    }
+    // One at a time: the kernel lets one writer into a file, and the others would spin for it, a core each.
+    const written = this.#writing.then(() => this.#writePiece(piece, bytes))
+    this.#writing = written.catch(() => undefined)
+    await written
     this.#there[piece] = 1
     this.#completedBytes += bytes.length
     if (piece === this.#hashed && this.#hashing === undefined) {
@@ -91,6 +98,31 @@ export class PartialBlob implements AsyncDisposable {
       this.#hashed += 1
     }
     this.#follow().catch(() => undefined) // Whoever keeps it hears of that.
+  }
+
+  async #writePiece(piece: number, bytes: Uint8Array): Promise<void> {
+    try {
+      if (this.#syncError !== undefined) throw this.#syncError
+      await writeAll(this.#file, bytes, piece * pieceBytes)
+      await writeAll(this.#marks, Uint8Array.of(1), piece)
+    } catch (error) {
+      throw fileError('Writing', this.#path, error)
+    }
+    this.#unsyncedBytes += bytes.length
+    if (this.#unsyncedBytes >= bytesPerSync && this.#syncing === undefined) this.#beginSync()
+  }
+
+  /** While others are written. */
+  #beginSync(): void {
+    this.#unsyncedBytes = 0
+    this.#syncing = this.#file
+      .datasync()
+      .catch((error: unknown) => {
+        this.#syncError = error
+      })
+      .finally(() => {
+        this.#syncing = undefined
+      })
   }
 
   /** Once every piece is there. Throws a StoreError `corrupt` where the digest is another, and then removes it. */
@@ -106,6 +138,8 @@ export class PartialBlob implements AsyncDisposable {
       throw new StoreError('corrupt', `digest mismatch, file must be downloaded again: ${words}`)
     }
     try {
+      await this.#syncing
+      if (this.#syncError !== undefined) throw this.#syncError
       await this.#file.sync()
       await rename(this.#path, target)
       await using folder = await open(dirname(target))
@@ -118,7 +152,7 @@ export class PartialBlob implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    await this.#hashing?.catch(() => undefined)
+    await Promise.allSettled([this.#hashing, this.#writing, this.#syncing])
     await Promise.all([this.#file.close(), this.#marks.close()])
   }
 

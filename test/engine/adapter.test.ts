@@ -29,7 +29,7 @@ async function adapted(...adapters: readonly (readonly [file: string, bytes: Buf
 const load = (choice: EngineChoice, model: ModelFile) =>
   createDriver(choice, { llama: { gpu: false } }).load(model, { ...settings, slots: 1 }, new AbortController().signal)
 
-const question = () => request(ask('What is the capital of Norway?'), { num_predict: 12 })
+const question = () => request(ask('What is the capital of Norway?'), { num_predict: 6 })
 
 async function answer(choice: EngineChoice, model: ModelFile): Promise<string> {
   const engine = await load(choice, model)
@@ -38,26 +38,26 @@ async function answer(choice: EngineChoice, model: ModelFile): Promise<string> {
   return text
 }
 
-function applies(choice: EngineChoice): void {
-  it('changes what the model says, the same way every time', async () => {
-    const model = await adapted(['a.gguf', loraBytes()])
-    const plain = await answer(choice, tiny)
-    const changed = await answer(choice, model)
-    expect(plain).toBe('The capital of Norway is Oslo.')
-    expect(changed).not.toBe('')
-    expect(changed).not.toContain('Oslo')
-    expect(await answer(choice, model)).toBe(changed)
-  })
+/** What an Ollama 0.17.4 says with the same files, `repeat_penalty` being 1. */
+const answers = {
+  plain: 'The capital of Norw',
+  one: 'ex Germanex shex German',
+  other: ' is N isopopop',
+  both: ' is Germanex isopop',
+}
 
-  it('is one of several, each of which counts', async () => {
-    const one = ['a.gguf', loraBytes(1)] as const
-    const other = ['b, "the other".gguf', loraBytes(2)] as const
-    const answers = [
-      await answer(choice, await adapted(one)),
-      await answer(choice, await adapted(other)),
-      await answer(choice, await adapted(one, other)),
-    ]
-    expect(new Set(answers).size).toBe(3)
+function applies(choice: EngineChoice): void {
+  const one = ['one.gguf', loraBytes(1)] as const
+  // A comma separates what llama-server is given.
+  const other = ['the "other", again.gguf', loraBytes(2)] as const
+
+  it('changes what the model says as it does with Ollama, and several do so together', async () => {
+    expect({
+      plain: await answer(choice, tiny),
+      one: await answer(choice, await adapted(one)),
+      other: await answer(choice, await adapted(other)),
+      both: await answer(choice, await adapted(one, other)),
+    }).toEqual(answers)
   })
 }
 

@@ -9,16 +9,20 @@ export const loraValues = { 'general.architecture': 'llama', 'general.type': 'ad
 const inputs = 128
 const outputs = 1024
 
-/** Far above the model's own weights. */
-const strength = 8
+/** Some logits grow or fall by dozens, far above what the model's own weights give. */
+const strength = 4
+
+/** Few of the outputs are much stronger than all others, so that what is said hangs on no rounding. */
+const steepness = 31
 
 /** The two halves for `output.weight`, of numbers that a seed gives. */
 export function loraTensors(seed = 1): [FloatTensor, FloatTensor] {
   const draw = mulberry32(seed)
-  const numbers = (length: number) => Float32Array.from({ length }, () => (draw() - 0.5) * strength)
+  const numbers = (length: number, power: number) =>
+    Float32Array.from({ length }, () => strength * (2 * draw() - 1) ** power)
   return [
-    { name: 'output.weight.lora_a', shape: [inputs, 1], data: numbers(inputs) },
-    { name: 'output.weight.lora_b', shape: [1, outputs], data: numbers(outputs) },
+    { name: 'output.weight.lora_a', shape: [inputs, 1], data: numbers(inputs, 1) },
+    { name: 'output.weight.lora_b', shape: [1, outputs], data: numbers(outputs, steepness) },
   ]
 }
 

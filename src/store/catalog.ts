@@ -221,13 +221,18 @@ class FolderCatalog implements ModelsFolder {
 
   async manifest(digest: string): Promise<Uint8Array | undefined> {
     const seen = [...this.#remembered.values()].filter((known) => known.digest === digest).map(({ name }) => name)
+    let failure: StoreError | undefined
     for (const names of [seen, await this.#names()]) {
       for (const name of names) {
-        // One that cannot be read is a problem of the list, not of whoever asks for another.
-        const read = await readManifest(manifestPath(this.layout, name)).catch(() => undefined)
+        const read = await readManifest(manifestPath(this.layout, name)).catch((error: StoreError) => {
+          // One that cannot be read is a problem of the list, not of whoever asks for another.
+          if (names === seen && systemCode(error.cause) !== 'ENOENT') failure = error
+          return undefined
+        })
         if (read?.digest === digest) return read.bytes
       }
     }
+    if (failure !== undefined) throw failure
     return undefined
   }
 

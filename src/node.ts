@@ -90,10 +90,7 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
   const token = randomBytes(tokenBytes).toString('base64url')
   const startedMs = runtime.world.monotonicMs()
   const network = deferred<Host>()
-  const openFile = localFiles(
-    open.models,
-    logUnreadable(log, () => runtime.world.monotonicMs()),
-  )
+  const openFile = localFiles(open.models, logUnreadable(log, runtime.world))
   const files = new ReachableFiles(runtime.node, openFile)
   const apiServices = services({ runtime, responses, open, files, token, startedMs })
   const api = deferred<Listener>()

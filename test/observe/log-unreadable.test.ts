@@ -6,7 +6,7 @@ it('a file that cannot be read is one warning within ten seconds, with the cause
   const lines: Array<Record<string, unknown>> = []
   const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) })
   let nowMs = 0
-  const tell = logUnreadable(log, () => nowMs)
+  const tell = logUnreadable(log, { monotonicMs: () => nowMs })
   for (const digest of ['sha256:a', 'sha256:a', 'sha256:b', 'sha256:a']) tell(digest, new Error(`no ${digest}`))
   nowMs = 10_001
   tell('sha256:a', new Error('no sha256:a'))

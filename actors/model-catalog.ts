@@ -11,6 +11,8 @@ export interface ModelFile {
   /** The GGUF blob. */
   readonly path: string
   readonly sizeBytes: number
+  /** GGUF blobs of LoRA adapters, all of which are applied to the weights. */
+  readonly adapters?: readonly string[]
   /** It looks at images. */
   readonly sees?: boolean
   /** Tokens that it was trained to read at once; absent: its file does not say. */

@@ -28,6 +28,7 @@ import type { ApiServices } from './http/services.ts'
 import { type Host, openHost } from './net/host.ts'
 import { loadOrCreateKey } from './net/key.ts'
 import { logFacts } from './observe/log-facts.ts'
+import { logUnreadable } from './observe/log-unreadable.ts'
 import { provisions } from './provisions.ts'
 import type { RunningNode, StartNode } from './running-node.ts'
 import { Runtime } from './runtime/runtime.ts'
@@ -36,7 +37,7 @@ import { type Catalog, type ModelsFolder, openCatalog } from './store/catalog.ts
 import { type DataFolder, openDataFolder } from './store/data-folder.ts'
 import { type HealthHistory, openHealthHistory } from './store/health-history.ts'
 import { beginLife } from './store/life.ts'
-import { openLocalFile } from './store/local-file.ts'
+import { localFiles, type OpenLocalFile } from './store/local-file.ts'
 import { removeRunFile, writeRunFile } from './store/run-file.ts'
 import { openTaskJournal } from './store/task-journal.ts'
 import { transfersOf } from './transfers.ts'
@@ -89,7 +90,8 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
   const token = randomBytes(tokenBytes).toString('base64url')
   const startedMs = runtime.world.monotonicMs()
   const network = deferred<Host>()
-  const files = new ReachableFiles(runtime.node, open.models)
+  const openFile = localFiles(open.models, logUnreadable(log, runtime.world))
+  const files = new ReachableFiles(runtime.node, openFile)
   const apiServices = services({ runtime, responses, open, files, token, startedMs })
   const api = deferred<Listener>()
   const init = provisions({
@@ -99,6 +101,7 @@ async function run(config: Config, log: Logger, open: Open): Promise<RunningNode
     runtime,
     responses,
     startedMs,
+    openFile,
     stepsOf: await transfersOf({ ...open, config, privateKey, source: apiServices.registry }),
     driver: driverOf(config),
     capacity: { cpus: availableParallelism(), memoryBytes: totalmem() },
@@ -164,16 +167,16 @@ function failureOf(runtime: Runtime): Promise<Error> {
 /** Manifests and blobs of this node and, while the network is open, of the others. */
 class ReachableFiles {
   readonly #self: string
-  readonly #models: ModelsFolder | undefined
+  readonly #own: OpenLocalFile
   host: Host | undefined
 
-  constructor(self: string, models: ModelsFolder | undefined) {
+  constructor(self: string, own: OpenLocalFile) {
     this.#self = self
-    this.#models = models
+    this.#own = own
   }
 
   readonly openFile: FilesInit['openFile'] = async (node, file, signal) => {
-    if (node === this.#self) return this.#models === undefined ? undefined : openLocalFile(this.#models, file)
+    if (node === this.#self) return this.#own(file)
     if (this.host === undefined) throw new Error('the network of this node is not open')
     return this.host.openFile(node, file, signal)
   }

@@ -7,7 +7,7 @@ import { healthCheckMachine } from '../actors/health-check.ts'
 import { type InspectorInput, inspectorMachine } from '../actors/inspector.ts'
 import { joinerMachine } from '../actors/joiner.ts'
 import { membershipMachine } from '../actors/membership.ts'
-import type { ModelCatalog, ModelFiles } from '../actors/model-catalog.ts'
+import type { ModelCatalog } from '../actors/model-catalog.ts'
 import { modelsMachine } from '../actors/models.ts'
 import { networkMachine } from '../actors/network.ts'
 import { ollamaApiMachine } from '../actors/ollama-api.ts'
@@ -40,7 +40,7 @@ import { type AnyActorLogic, fromPromise } from './runtime/logic.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { changeLogic } from './store/change-logic.ts'
 import type { HealthHistory } from './store/health-history.ts'
-import { openLocalFile } from './store/local-file.ts'
+import type { OpenLocalFile } from './store/local-file.ts'
 import { showLogic } from './store/show-logic.ts'
 import { version } from './version.ts'
 
@@ -54,8 +54,8 @@ export interface ProvisionsInit {
   readonly log: Logger
   readonly runtime: Runtime
   readonly catalog: ModelCatalog
-  /** What other nodes may read; undefined where the models are another server's. */
-  readonly models: ModelFiles | undefined
+  /** What other nodes may read. */
+  readonly openFile: OpenLocalFile
   readonly history: Pick<HealthHistory, 'record'>
   readonly journal: TaskJournal
   readonly responses: Responses
@@ -166,12 +166,12 @@ function task({ runtime, responses }: ProvisionsInit, serve: Serve, host: () => 
   })
 }
 
-function network({ log, runtime, host, models }: ProvisionsInit, serve: Serve, onHost: HostLogicInit['onHost']) {
+function network({ log, runtime, host, openFile }: ProvisionsInit, serve: Serve, onHost: HostLogicInit['onHost']) {
   const hostActor = hostLogic({
     ...host,
     runtime,
     serve,
-    openFile: async (file) => (models === undefined ? undefined : openLocalFile(models, file)),
+    openFile,
     onHost,
     onViolation: (from, error) => log.warn({ from, reason: error.message }, 'protocol violated'),
   })

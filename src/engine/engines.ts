@@ -60,7 +60,7 @@ export class Engines {
   }
 
   /**
-   * Under which version the weights of this one are in memory: its own, unless those of another are the same file. Its
+   * Under which version the weights of this one are in memory: its own, unless those of another are the same files. Its
    * engine then serves both, each with its own prompts. With the options to ask that one for: the other's parameters say
    * nothing of how this one is to be loaded.
    */
@@ -68,7 +68,7 @@ export class Engines {
     const model = await this.#init.find(digest).catch(() => undefined)
     if (model === undefined || model.path === '') return { owner: digest, options }
     for (const [owner, held] of this.#held) {
-      if (held.model.path !== model.path || held.engine.as === undefined) continue
+      if (!isSameWeights(held.model, model) || held.engine.as === undefined) continue
       this.#shared.set(digest, { owner, held: { ...held, model, engine: held.engine.as(model) } })
       const { settings } = this.#init
       const unsaid = settingsFor(settings, held.model, options)
@@ -166,4 +166,10 @@ export class Engines {
     const wanted = settingsFor(this.#init.settings, model, options)
     return engine.reloadsItself === true || suits(settings, wanted)
   }
+}
+
+/** Whether two versions compute with the same files: the model's and those of its adapters, which are applied when it is loaded. */
+function isSameWeights(one: ModelFile, other: ModelFile): boolean {
+  const files = ({ path, adapters = [] }: ModelFile) => JSON.stringify([path, ...adapters])
+  return files(one) === files(other)
 }

@@ -14,12 +14,14 @@ import { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import { awakeTimeout } from './awake.ts'
 import { drained } from './drained.ts'
-import { fileRequestTimeoutMs, fileStallMs, maxFileReads, maxFileStreams, maxWriteBytes } from './limits.ts'
+import { fileRequestTimeoutMs, maxFileReads, maxFileStreams, maxWriteBytes } from './limits.ts'
 
 export interface FileServerInit {
   /** The file that a request names; undefined: it is not here. */
   readonly openFile: (request: Pick<FileRequest, 'kind' | 'digest'>) => Promise<ReadableBlob | undefined>
   readonly onViolation: (from: NodeId, error: ProtocolError) => void
+  /** A reader that takes nothing for so long is given up. */
+  readonly stallMs: number
 }
 
 export class FileServer {
@@ -54,7 +56,7 @@ export class FileServer {
       const file = await this.#init.openFile(request).catch(() => null)
       if (!file) return sendHead(stream, { status: file === null ? 'failed' : 'absent', sizeBytes: 0 })
       sendHead(stream, { status: 'found', sizeBytes: file.sizeBytes })
-      await sendBytes(stream, file, request)
+      await sendBytes(stream, file, request, this.#init.stallMs)
     } finally {
       this.#reads--
     }
@@ -83,9 +85,14 @@ function sendHead(stream: Stream, head: FileHead): void {
   stream.send(encodeFileHead(head))
 }
 
-async function sendBytes(stream: Stream, file: ReadableBlob, { start, end }: FileRequest): Promise<void> {
-  const giveUp = () => stream.abort(new Error(`nothing of a file was taken for ${fileStallMs / 1000} s`))
-  const timer = setTimeout(giveUp, fileStallMs).unref()
+async function sendBytes(
+  stream: Stream,
+  file: ReadableBlob,
+  { start, end }: FileRequest,
+  stallMs: number,
+): Promise<void> {
+  const giveUp = () => stream.abort(new Error(`nothing of a file was taken for ${stallMs / 1000} s`))
+  const timer = setTimeout(giveUp, stallMs).unref()
   try {
     for await (const chunk of file.read(start, Math.min(end, file.sizeBytes))) {
       for (let from = 0; from < chunk.length; from += maxWriteBytes) {

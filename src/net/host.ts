@@ -56,6 +56,8 @@ export interface HostInit {
   readonly events: HostEvents
   /** Watchdog of `infer` in ms; the default is in `limits.ts`. */
   readonly stallMs?: number
+  /** How long who reads a file may take nothing of it, in ms; the default is in `limits.ts`. */
+  readonly fileStallMs?: number
   /** Default: TCP and TLS. */
   readonly medium?: Medium
 }
@@ -106,7 +108,7 @@ export async function openHost(init: HostInit): Promise<Host> {
   const link = new Link({ ...events, openStream })
   const client = new InferClient({ ...events, openStream, stallMs: init.stallMs ?? limits.stallMs })
   const server = new InferServer(events)
-  const files = new FileServer(events)
+  const files = new FileServer({ ...events, stallMs: init.fileStallMs ?? limits.fileStallMs })
 
   libp2p.addEventListener('connection:open', ({ detail: connection }) => {
     const node = connection.remotePeer.toString()

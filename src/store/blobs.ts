@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { Readable } from 'node:stream'
 import type { ReadableBlob } from '../../actors/model-catalog.ts'
 import { blobPath, type Layout } from './layout.ts'
 import { StagedFile } from './staged-file.ts'
@@ -113,15 +112,20 @@ export function seal(staged: StagedFile, copying: Copying): Promise<void> {
   return written(staged, copying, () => staged.seal())
 }
 
-/** The blob of a digest, to be read from any byte on; undefined when it is not here. Throws a StoreError. */
+/** The blob of a digest, to be read from any byte on; undefined when it is not here. Throws a StoreError, as its reading does. */
 export async function openBlob(layout: Layout, digest: string): Promise<ReadableBlob | undefined> {
   const sizeBytes = await blobSize(layout, digest)
   if (sizeBytes === undefined) return undefined
   const path = blobPath(layout, digest)
-  return {
-    sizeBytes,
-    read: (start, end) =>
-      start < end ? createReadStream(path, { start, end: end - 1, highWaterMark: readBytes }) : Readable.from([]),
+  return { sizeBytes, read: (start, end) => bytesOf(path, start, end) }
+}
+
+async function* bytesOf(path: string, start: number, end: number): AsyncGenerator<Uint8Array, void, void> {
+  if (start >= end) return
+  try {
+    yield* createReadStream(path, { start, end: end - 1, highWaterMark: readBytes })
+  } catch (error) {
+    throw fileError('Reading', path, error)
   }
 }
 

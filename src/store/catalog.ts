@@ -34,12 +34,6 @@ import { diskUsage } from './usage.ts'
 /** Manifests that one walk reads: far more than disks hold models, and a bound for a folder that is something else. */
 const maxManifests = 10_000
 
-/** It would answer as if it had none, which nobody who made it could want. */
-function hasAdapter(name: string): StoreError {
-  const way = 'merge it into the model with llama-export-lora, and create the model from that file'
-  return new StoreError('unsupported', `${name} has an adapter, which no engine of this release can apply: ${way}`)
-}
-
 /** Of a version that is still named but whose files are no longer what they were. */
 const damages: ReadonlySet<StoreErrorCode> = new Set(['corrupt', 'not-gguf', 'unsupported'])
 
@@ -137,7 +131,6 @@ class FolderCatalog implements ModelsFolder {
   }
 
   async #fileOf({ digest, name, manifest, config, path, capabilities, facts }: StoredModel): Promise<ModelFile> {
-    if (layersOf(manifest, 'adapter').length > 0) throw hasAdapter(displayName(name))
     const pathOf = (layerDigest: string) => blobPath(this.layout, layerDigest)
     const [[system], [template], messages, parameters] = await Promise.all([
       readTexts(manifest, 'system', pathOf),
@@ -146,6 +139,7 @@ class FolderCatalog implements ModelsFolder {
       readParameters(manifest, pathOf),
     ])
     const { renderer, parser, model_family, model_families } = config
+    const adapters = layersOf(manifest, 'adapter').map((layer) => pathOf(layer.digest))
     const families = [model_family ?? '', ...(model_families ?? [])].filter((family) => family !== '')
     return {
       digest,
@@ -154,6 +148,7 @@ class FolderCatalog implements ModelsFolder {
       sizeBytes: layersOf(manifest, 'model')[0]?.size ?? 0,
       parameters,
       families: [...new Set(families)],
+      ...(adapters.length === 0 ? {} : { adapters }),
       ...(capabilities.includes('vision') ? { sees: true } : {}),
       ...(facts.contextLength > 0 ? { trainedTokens: facts.contextLength } : {}),
       ...(system === undefined ? {} : { system }),
@@ -226,13 +221,18 @@ class FolderCatalog implements ModelsFolder {
 
   async manifest(digest: string): Promise<Uint8Array | undefined> {
     const seen = [...this.#remembered.values()].filter((known) => known.digest === digest).map(({ name }) => name)
+    let failure: StoreError | undefined
     for (const names of [seen, await this.#names()]) {
       for (const name of names) {
-        // One that cannot be read is a problem of the list, not of whoever asks for another.
-        const read = await readManifest(manifestPath(this.layout, name)).catch(() => undefined)
+        const read = await readManifest(manifestPath(this.layout, name)).catch((error: StoreError) => {
+          // One that cannot be read is a problem of the list, not of whoever asks for another.
+          if (names === seen && systemCode(error.cause) !== 'ENOENT') failure = error
+          return undefined
+        })
         if (read?.digest === digest) return read.bytes
       }
     }
+    if (failure !== undefined) throw failure
     return undefined
   }
 

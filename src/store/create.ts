@@ -45,7 +45,9 @@ export async function createModel(creation: Creation): Promise<void> {
 async function withAdapter(creation: Creation, { layers, config }: Parts): Promise<Parts> {
   const adapter = await adapterOf(creation)
   if (adapter === undefined) return { layers, config }
-  return { layers: [...without(layers, 'adapter'), adapter], config }
+  // Beside those that the base has, as Ollama does it; the same one twice would count twice.
+  const others = layers.filter(({ digest }) => digest !== adapter.digest)
+  return { layers: [...others, adapter], config }
 }
 
 /** The request's texts over those that the layers have; licences are added. */

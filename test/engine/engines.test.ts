@@ -185,6 +185,9 @@ describe('two versions on one file', () => {
     d: { path: '/blobs/a', system: 'one' },
     e: { path: '/blobs/a', system: 'two' },
     f: { path: '/blobs/b' },
+    g: { path: '/blobs/a', adapters: ['/blobs/l'] },
+    h: { path: '/blobs/a', adapters: ['/blobs/l'], system: 'three' },
+    i: { path: '/blobs/a', adapters: ['/blobs/l', '/blobs/m'] },
   }
   const find = async (digest: string) => (versions[digest] ? { ...file, digest, ...versions[digest] } : undefined)
 
@@ -203,6 +206,14 @@ describe('two versions on one file', () => {
     void stable.runtime.stop('n/node/engines/d')
     await stable.world.run(10)
     expect(stable.engines.shared('e', {})).toBeUndefined()
+  })
+
+  it('share none where their adapters differ, and one where these are the same', async () => {
+    const stable = new Stable({}, find)
+    await stable.start('d')
+    await stable.start('g')
+    const owners = await Promise.all(['e', 'g', 'h', 'i'].map((digest) => stable.engines.ownerOf(digest, {})))
+    expect(owners.map(({ owner }) => owner)).toEqual(['d', 'g', 'g', 'i'])
   })
 
   it('leave memory together, whichever of them is told to', async () => {

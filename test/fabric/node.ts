@@ -142,7 +142,7 @@ export class FabricNode {
       log,
       runtime: this.runtime,
       catalog: catalogOf(this.#init.models ?? []),
-      models: undefined,
+      openFile: async () => undefined,
       history: { record: () => {} },
       journal: new MemoryJournal(),
       responses: this.#responses,

@@ -38,6 +38,14 @@ async function create(body: object) {
 
 const tiny = () => readFile(tinyPath).then(blob)
 const adapter = ggufBytes({ 'general.architecture': 'llama', 'general.type': 'adapter', 'adapter.type': 'lora' })
+const otherAdapter = Buffer.concat([adapter, Buffer.alloc(32)])
+
+/** Digests of what an engine is given beside the weights. */
+async function adaptersOf(name: string): Promise<string[]> {
+  const held = (await catalog.list()).find((model) => model.name === `${name}:latest`)
+  const { adapters = [] } = (await catalog.find(held?.digest ?? '')) ?? {}
+  return adapters.map((path) => path.replace(/^.*sha256-/, 'sha256:'))
+}
 
 describe('POST /api/create', () => {
   it('tells its steps as lines in the order of the reference', async () => {
@@ -124,10 +132,21 @@ describe('POST /api/create', () => {
     const made = await create({ model: 'x', files, adapters: { 'a.gguf': digest } })
     expect(made.lines.map(({ status }) => status)).toContain(`using existing layer ${digest}`)
     expect(String((await catalog.show('x', false))?.modelfile)).toMatch(/^ADAPTER .*sha256-/m)
-    const { digest: version } = (await catalog.list()).find(({ name }) => name === 'x:latest') ?? { digest: '' }
-    await expect(catalog.find(version)).rejects.toThrow(
-      'x:latest has an adapter, which no engine of this release can apply',
-    )
+  })
+
+  it('gives a model its adapter beside those of its base, each of them once', async () => {
+    const [first, second] = [await blob(adapter), await blob(otherAdapter)]
+    const made = [
+      await create({ model: 'x', files: { 'm.gguf': await tiny() }, adapters: { 'a.gguf': first } }),
+      await create({ model: 'y', from: 'x', adapters: { 'b.gguf': second } }),
+      await create({ model: 'z', from: 'y', adapters: { 'a.gguf': first } }),
+      await create({ model: 'plain', from: 'x', system: 'Be brief.' }),
+    ]
+    expect(made.map(({ lines }) => lines.at(-1)?.status)).toEqual(made.map(() => 'success'))
+    expect(await adaptersOf('x')).toEqual([first])
+    expect(await adaptersOf('y')).toEqual([first, second])
+    expect(await adaptersOf('z')).toEqual([second, first])
+    expect(await adaptersOf('plain')).toEqual([first])
   })
 
   it.each([

@@ -14,6 +14,8 @@ function counted(sizeBytes: number, chunkBytes = 256 * 1024) {
   const blob: ReadableBlob = {
     sizeBytes,
     read: async function* (start, end) {
+      // Who opens a file reads nothing of it and leaves at once: that does not count.
+      state.left = false
       try {
         for (let at = start; at < end; at += chunkBytes) {
           const chunk = Buffer.alloc(Math.min(chunkBytes, end - at), String(at / chunkBytes))
@@ -21,7 +23,7 @@ function counted(sizeBytes: number, chunkBytes = 256 * 1024) {
           yield chunk
         }
       } finally {
-        state.left = true
+        state.left = start < end
       }
     },
   }
@@ -75,6 +77,21 @@ it('a reader that is slow slows the disk of the other node, and loses nothing', 
   expect(state.takenBytes).toBeLessThan(12 * 1024 * 1024)
   for (let next = await bytes.next(); next.done !== true; next = await bytes.next()) taken += next.value.length
   expect(taken).toBe(blob.sizeBytes)
+})
+
+it('a reader that takes nothing for too long is given up, and its place is free', async () => {
+  const { blob, state } = counted(64 * 1024 * 1024)
+  const [reader, holder] = await pair({}, { openFile: async () => blob }, { fileStallMs: 300 })
+  const found = await reader.openFile(holder.peerId, file, never)
+  const bytes = (found as ReadableBlob).read(0, blob.sizeBytes)[Symbol.asyncIterator]()
+  await bytes.next()
+  await eventually('the holder has left the file', () => state.left)
+  expect(state.takenBytes).toBeLessThan(12 * 1024 * 1024)
+  await expect(
+    (async () => {
+      while ((await bytes.next()).done !== true);
+    })(),
+  ).rejects.toThrow()
 })
 
 it('a reader that leaves ends the reading at the other node', async () => {

@@ -181,7 +181,7 @@ export class SimulatedNode {
       log: { warn, info: warn, error: warn, debug: warn } as unknown as Logger,
       runtime,
       catalog: disk.catalog(world),
-      models: undefined,
+      openFile: async () => undefined,
       history: events,
       journal: alter.journal?.(journal) ?? journal,
       responses,

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { type GGUFTypedMetadata, GGUFValueType, type MetadataValue, serializeGgufMetadata } from '@huggingface/gguf'
 import { onTestFinished } from 'vitest'
+import type { Tensor } from '../../src/gguf/header.ts'
 
 export const tinyPath = fileURLToPath(new URL('../../models/omx-tiny.gguf', import.meta.url))
 export const tinyHex = '0afb252d4c8e30e07952cd0476a54311d51318c73c5cfbc622d69c10d1ea300c'
@@ -80,11 +81,21 @@ async function writeBlob(folder: string, content: string | Buffer): Promise<{ di
   return { digest: `sha256:${hex}`, size: Buffer.byteLength(content) }
 }
 
-/** A GGUF without tensors, made by a writer that is not ours. Arrays are of strings. */
-export function ggufBytes(values: Readonly<Record<string, string | number | boolean | string[]>>): Buffer {
+/** A tensor of 32-bit floats. */
+export interface FloatTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly data: Float32Array
+}
+
+/** A GGUF whose keys are written by a writer that is not ours. Arrays are of strings. */
+export function ggufBytes(
+  values: Readonly<Record<string, string | number | boolean | string[]>>,
+  tensors: readonly FloatTensor[] = [],
+): Buffer {
   const typed: Record<string, { value: MetadataValue; type: GGUFValueType; subType?: GGUFValueType }> = {
     version: { value: 3, type: GGUFValueType.UINT32 },
-    tensor_count: { value: 0n, type: GGUFValueType.UINT64 },
+    tensor_count: { value: BigInt(tensors.length), type: GGUFValueType.UINT64 },
     kv_count: { value: 0n, type: GGUFValueType.UINT64 },
   }
   for (const [key, value] of Object.entries(values)) {
@@ -93,7 +104,41 @@ export function ggufBytes(values: Readonly<Record<string, string | number | bool
     else if (typeof value === 'boolean') typed[key] = { value, type: GGUFValueType.BOOL }
     else typed[key] = { value, type: Number.isInteger(value) ? GGUFValueType.UINT32 : GGUFValueType.FLOAT32 }
   }
-  return Buffer.from(serializeGgufMetadata(typed as unknown as GGUFTypedMetadata))
+  // Unless there is data to align, nothing is.
+  const keys = Buffer.from(serializeGgufMetadata(typed as unknown as GGUFTypedMetadata, { alignment: 1 }))
+  return tensors.length === 0 ? keys : withTensors(keys, tensors)
+}
+
+const alignment = 32
+const aligned = (bytes: Buffer): Buffer =>
+  Buffer.concat([bytes, Buffer.alloc((alignment - (bytes.length % alignment)) % alignment)])
+
+function withTensors(keys: Buffer, tensors: readonly FloatTensor[]): Buffer {
+  let offset = 0
+  const described: Buffer[] = []
+  const data: Buffer[] = []
+  for (const tensor of tensors) {
+    const bytes = aligned(Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength))
+    described.push(ggufTensorDescription({ ...tensor, type: 0, offset }))
+    data.push(bytes)
+    offset += bytes.length
+  }
+  return Buffer.concat([aligned(Buffer.concat([keys, ...described])), ...data])
+}
+
+export function ggufTensorDescription({ name, shape, type, offset }: Tensor): Buffer {
+  const numbers = Buffer.alloc(4 + shape.length * 8 + 12)
+  numbers.writeUInt32LE(shape.length, 0)
+  for (const [at, size] of shape.entries()) numbers.writeBigUInt64LE(BigInt(size), 4 + at * 8)
+  numbers.writeUInt32LE(type, 4 + shape.length * 8)
+  numbers.writeBigUInt64LE(BigInt(offset), 8 + shape.length * 8)
+  return Buffer.concat([ggufString(name), numbers])
+}
+
+export function ggufString(value: string): Buffer {
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(Buffer.byteLength(value)))
+  return Buffer.concat([length, Buffer.from(value)])
 }
 
 /** Locks a database as another process would, until the test ends or the lock's `ROLLBACK`. */

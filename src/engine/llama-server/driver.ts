@@ -80,6 +80,7 @@ export class LlamaServerDriver implements Driver {
     const gpuLayers = this.#options.gpu === false ? 0 : settings.gpuLayers
     return [
       ...['--model', model.path, '--offline', '--no-webui', '--context-shift'],
+      ...(model.adapters ?? []).flatMap((path) => ['--lora', listItem(path)]),
       ...['--threads', String(threads), '--threads-batch', String(threads)],
       ...['--parallel', String(slots), '--ctx-size', String(contextTokens * slots)],
       ...(gpuLayers === undefined ? [] : ['--n-gpu-layers', String(gpuLayers)]),
@@ -133,6 +134,11 @@ export class LlamaServerDriver implements Driver {
     await process.stop()
     throw loadError(model, failure)
   }
+}
+
+/** A path as the one item of a list: the server splits what it is given at commas that stand outside of quotes. */
+function listItem(path: string): string {
+  return path.includes(',') ? `"${path.replaceAll('"', '""')}"` : path
 }
 
 async function vocabularyOf(

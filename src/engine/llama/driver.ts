@@ -82,6 +82,7 @@ async function startCompleter(start: Start): Promise<LlamaCompleter> {
       ...settings,
       kind: 'load',
       path: model.path,
+      adapters: model.adapters ?? [],
       contextTokens,
       gpu: start.gpu,
       estimate,

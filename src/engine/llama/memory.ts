@@ -2,6 +2,7 @@
 import os from 'node:os'
 
 export interface ModelShape {
+  /** Its adapters included. */
   readonly fileBytes: number
   readonly layers: number
   readonly keyValueHeads: number

@@ -13,6 +13,8 @@ export type TextWork = { readonly kind: 'text' } & Omit<CompletionRequest, 'mode
 export interface LoadMessage {
   readonly kind: 'load'
   readonly path: string
+  /** LoRA adapters of the model. */
+  readonly adapters: readonly string[]
   readonly threads: number
   readonly slots: number
   readonly contextTokens: number

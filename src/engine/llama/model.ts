@@ -12,6 +12,7 @@ import {
 import type { Format } from '../../../protocols/chat.ts'
 import type { Vocabulary } from '../completer.ts'
 import { jsonObjectGrammar, SchemaError, schemaGrammar } from '../grammar/json-schema.ts'
+import { EmbeddingError } from '../vector.ts'
 import { availableBytes, batchTokens, memoryRefusal } from './memory.ts'
 import type { LoadMessage } from './messages.ts'
 
@@ -65,6 +66,7 @@ export async function loadModel(init: LoadMessage, onProgress: (fraction: number
       contextSize: init.contextTokens,
       batchSize: init.batchTokens ?? batchTokens,
       threads: init.threads,
+      lora: { adapters: init.adapters.map((filePath) => ({ filePath })) },
     })
     .catch((error: unknown) => giveUp(error, 'load-failed'))
   // Ids ascend: neighbours in the list are neighbours in a batch.
@@ -90,7 +92,8 @@ export async function loadModel(init: LoadMessage, onProgress: (fraction: number
       })
       return new LlamaGrammarEvaluationState({ model, grammar: parsed })
     },
-    embeddings: () => {
+    embeddings: async () => {
+      if (init.adapters.length > 0) throw new EmbeddingError('invalid-request', adapterIgnored)
       embedding ??= model.createEmbeddingContext({
         contextSize: init.contextTokens,
         // Models that read the whole text at once need all of it in one batch.
@@ -101,6 +104,10 @@ export async function loadModel(init: LoadMessage, onProgress: (fraction: number
     },
   }
 }
+
+/** The bindings give a context for embeddings no adapters: a vector without them would be another model's. */
+const adapterIgnored =
+  'this engine cannot compute embeddings of a model with an adapter: start the node with --engine llama-server, or merge the adapter into the model with llama-export-lora'
 
 async function startLlama(init: LoadMessage): Promise<Llama> {
   return await getLlama({

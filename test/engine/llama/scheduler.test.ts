@@ -23,6 +23,7 @@ const shape = {
 const init: LoadMessage = {
   kind: 'load',
   path: tiny.path,
+  adapters: [],
   threads: 1,
   slots: 3,
   contextTokens: 512,

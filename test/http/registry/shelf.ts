@@ -3,7 +3,7 @@ import type { ClusterView } from '../../../actors/view.ts'
 import { clusterFiles, type FilesInit } from '../../../src/http/cluster-files.ts'
 import type { RegistryServices } from '../../../src/http/services.ts'
 import { openCatalog } from '../../../src/store/catalog.ts'
-import { openLocalFile } from '../../../src/store/local-file.ts'
+import { localFiles } from '../../../src/store/local-file.ts'
 import { report } from '../../protocols/examples.ts'
 
 const self = 'self'
@@ -16,6 +16,7 @@ export async function registryIn(folder: string, openFile?: FilesInit['openFile'
     const row = { state: 'self', sinceMs: 0, reason: '', unfit: '', addresses: [], rttMs: null } as const
     return new Map([[self, { ...row, node: self, report: held }]])
   }
+  const own = localFiles(models, () => {})
   const cluster = { self, view, ask: async () => ({ type: 'models.refreshed' }) }
-  return clusterFiles({ cluster, models, openFile: openFile ?? ((_, file) => openLocalFile(models, file)) })
+  return clusterFiles({ cluster, models, openFile: openFile ?? ((_, file) => own(file)) })
 }

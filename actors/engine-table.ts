@@ -7,7 +7,7 @@ export type EngineState = 'wanted' | 'loading' | 'ready' | 'leaving'
 
 export interface EngineRow {
   readonly state: EngineState
-  /** Undefined until it was ready once. */
+  /** Undefined until its process has begun to load. */
   readonly facts: EngineFacts | undefined
   readonly active: number
   /** Wall time of its unloading if nothing more comes; -1: never. */

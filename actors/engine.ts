@@ -14,7 +14,7 @@ export interface LoadFailure {
   readonly message: string
 }
 
-/** What an engine knows of itself once it is ready. */
+/** What an engine knows of itself once it is ready; while it is loaded, what is expected of it. */
 export type EngineFacts = Pick<LoadedModel, 'name' | 'sizeBytes' | 'sizeVramBytes' | 'contextLength' | 'slots'>
 
 export interface EngineInput {
@@ -28,6 +28,7 @@ export interface EngineInput {
 
 /** From the process, from the data path, and from the worker. */
 export type EngineEvent =
+  | { readonly type: 'process.loading'; readonly facts: EngineFacts }
   | { readonly type: 'process.ready'; readonly facts: EngineFacts; readonly load: number }
   | { readonly type: 'process.unusable'; readonly failure: LoadFailure }
   | { readonly type: 'process.ended'; readonly failure: Failure }
@@ -64,6 +65,8 @@ export interface EngineUse {
 export type EngineNews =
   /** A new incarnation has begun: the first, or one after a crash. */
   | { readonly type: 'engine.loading'; readonly digest: string }
+  /** Its process has begun to load. */
+  | { readonly type: 'engine.expected'; readonly digest: string; readonly facts: EngineFacts }
   | { readonly type: 'engine.ready'; readonly digest: string; readonly facts: EngineFacts; readonly use: EngineUse }
   | { readonly type: 'engine.unusable'; readonly digest: string; readonly failure: LoadFailure }
   | { readonly type: 'engine.use'; readonly digest: string; readonly use: EngineUse }
@@ -78,7 +81,8 @@ const maxTimerMs = 2 ** 31 - 1
 const staysForEver = (keepAliveMs: number): boolean => keepAliveMs < 0 || keepAliveMs > maxTimerMs
 
 const timerOf = (keepMs: number): number => (staysForEver(keepMs) ? maxTimerMs : keepMs)
-/** Whole milliseconds: a client may ask for fractions of one. */
+/** Whole milliseconds: a client may ask for fractions of one. -1: for ever. */
+export const keepTime = (keepMs: number): number => (staysForEver(keepMs) ? -1 : Math.ceil(keepMs))
 const expiry = (keepMs: number, wallMs: number): number => (staysForEver(keepMs) ? -1 : Math.ceil(wallMs + keepMs))
 
 /** Who had the model loaded is on the way with a request, also one that wants it gone right after. */
@@ -115,6 +119,10 @@ export const engineMachine = setup({
     noteFailure: assign(({ event }) => (event.type === 'process.unusable' ? { failure: event.failure } : {})),
     tellLoading: ({ context, system }) => {
       tellWorker(system, { type: 'engine.loading', digest: context.digest })
+    },
+    tellExpected: ({ context, event, system }) => {
+      if (event.type !== 'process.loading') return
+      tellWorker(system, { type: 'engine.expected', digest: context.digest, facts: event.facts })
     },
     tellReady: ({ context, system }) => {
       if (context.facts === undefined) return
@@ -171,6 +179,7 @@ export const engineMachine = setup({
     loading: {
       entry: 'tellLoading',
       on: {
+        'process.loading': { actions: 'tellExpected' },
         'process.ready': { target: 'ready', actions: ['noteReady', 'planFirstExpiry', 'tellReady'] },
         'process.unusable': { target: 'unusable', actions: ['noteFailure', 'tellUnusable'] },
         'engine.unload': 'unloaded',

@@ -144,14 +144,14 @@ export function listModels(view: ClusterView): HeldModel[] {
   return rows.toSorted((a, b) => b.modifiedAtMs - a.modifiedAtMs || a.name.localeCompare(b.name))
 }
 
-/** What is in memory anywhere, with the node that has it. */
+/** What is in memory anywhere, or on its way there, with the node that has it. */
 export function listLoaded(view: ClusterView): Array<{ node: ClusterNode; loaded: LoadedModel }> {
   return [...view.values()]
     .filter(({ state }) => state === 'self' || state === 'healthy')
     .flatMap((node) => (node.report?.loaded ?? []).map((loaded) => ({ node, loaded })))
 }
 
-/** The entry of a node's report for one loaded version. */
+/** The entry of a node's report for one version that is loaded or being loaded. */
 export function loadedOn(node: ClusterNode, digest: string): LoadedModel | undefined {
   return node.report?.loaded.find((loaded) => loaded.digest === digest)
 }

@@ -8,7 +8,7 @@ import type { LoadedModel } from '../protocols/report.ts'
 import { here } from '../src/runtime/here.ts'
 import { type AnyActorLogic, assign, machineOptions, setup } from '../src/runtime/logic.ts'
 import type { ActorDown } from '../src/runtime/watches.ts'
-import type { EngineInput, EngineNews, LoadFailure } from './engine.ts'
+import { type EngineInput, type EngineNews, keepTime, type LoadFailure } from './engine.ts'
 import {
   decide,
   type EngineRow,
@@ -84,10 +84,11 @@ const enginePath = (digest: string): string => `${enginesPath}/${digest}`
 const digestOf = (ref: Ref): string => ref.slice(ref.lastIndexOf('/') + 1)
 
 function loadedModels({ engines, loadOf }: WorkerContext): LoadedModel[] {
-  return [...engines].flatMap(([digest, { facts, state, expiresAtMs }]) => {
-    if (facts === undefined || (state !== 'ready' && state !== 'leaving')) return []
-    const { active, waiting, slots } = loadOf(digest) ?? { active: 0, waiting: 0, slots: facts.slots }
-    return [{ digest, ...facts, expiresAtMs, active, waiting, slots }]
+  return [...engines].flatMap(([digest, { facts, state, expiresAtMs, keepAliveMs, waiters }]) => {
+    if (facts === undefined || state === 'wanted') return []
+    const { active, waiting, slots } = loadOf(digest) ?? { active: 0, waiting: waiters.length, slots: facts.slots }
+    const loading = state === 'loading' ? { loading: { keepAliveMs: keepTime(keepAliveMs) } } : {}
+    return [{ digest, ...facts, expiresAtMs, active, waiting, slots, ...loading }]
   })
 }
 
@@ -152,6 +153,11 @@ export const workerMachine = setup({
         else here(system).tell(waiter, { type: 'worker.refused', ...event.failure })
       }
     },
+    noteExpected: assign(({ context, event }) =>
+      event.type === 'engine.expected'
+        ? { engines: withRow(context.engines, event.digest, { facts: event.facts }) }
+        : {},
+    ),
     noteReady: assign(({ context, event }) =>
       event.type === 'engine.ready'
         ? {
@@ -171,7 +177,7 @@ export const workerMachine = setup({
     },
     noteUnusable: assign(({ context, event }) =>
       event.type === 'engine.unusable'
-        ? { engines: withRow(context.engines, event.digest, { state: 'leaving', waiters: [] }) }
+        ? { engines: withRow(context.engines, event.digest, { state: 'leaving', facts: undefined, waiters: [] }) }
         : {},
     ),
     evictFor: ({ context, event, system }) => {
@@ -185,7 +191,7 @@ export const workerMachine = setup({
       const victim = afterEviction(context, event.failure)
       if (victim === undefined) return {}
       const leaving = withRow(context.engines, victim, { state: 'leaving' })
-      return { engines: withRow(leaving, event.digest, { state: 'leaving', after: victim }) }
+      return { engines: withRow(leaving, event.digest, { state: 'leaving', facts: undefined, after: victim }) }
     }),
     noteUse: assign(({ context, event }) => {
       if (event.type !== 'engine.use') return {}
@@ -211,7 +217,7 @@ export const workerMachine = setup({
       if (event.type !== 'engine.down') return {}
       const { digest, hasCrashed } = event
       const engines = withRoomOf(context.engines, digest)
-      if (hasCrashed) return { engines: withRow(engines, digest, { state: 'loading', active: 0 }) }
+      if (hasCrashed) return { engines: withRow(engines, digest, { state: 'loading', active: 0, facts: undefined }) }
       const isWanted = (engines.get(digest)?.waiters.length ?? 0) > 0
       const change = { state: 'wanted', active: 0, facts: undefined } as const
       return { engines: isWanted ? withRow(engines, digest, change) : withoutRow(engines, digest) }
@@ -275,6 +281,7 @@ export const workerMachine = setup({
   context: ({ input }) => ({ ...input, engines: new Map(), reported: undefined, drainers: [] }),
   on: {
     'engine.loading': { actions: 'watchEngine' },
+    'engine.expected': { actions: ['noteExpected', 'report', 'noteReport'] },
     'engine.ready': { actions: ['tellWaiters', 'noteReady', ...settle] },
     'engine.unusable': [
       { guard: 'isFixable', actions: ['evictFor', 'noteEvictFor'] },

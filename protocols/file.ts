@@ -58,6 +58,7 @@ export function encodeFileHead({ status, sizeBytes }: FileHead): Uint8Array {
 
 /** Throws ProtocolError. */
 export function decodeFileHead(bytes: Uint8Array): FileHead {
+  if (bytes.length !== fileHeadBytes) throw new ProtocolError('shape', `a head of ${bytes.length} bytes`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, fileHeadBytes)
   const status = statuses[view.getUint8(0)]
   const size = view.getBigUint64(1)

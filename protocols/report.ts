@@ -31,7 +31,7 @@ export interface HeldModel {
   readonly capabilities: readonly string[]
 }
 
-/** One model in a node's memory. */
+/** One model in a node's memory, or on its way there. */
 export interface LoadedModel {
   readonly digest: string
   readonly name: string
@@ -43,6 +43,8 @@ export interface LoadedModel {
   readonly active: number
   readonly waiting: number
   readonly slots: number
+  /** It is not there yet, and what is said of it is what is expected. Its time, -1 for ever, begins when it is. */
+  readonly loading?: { readonly keepAliveMs: number }
 }
 
 export interface NodeReport {
@@ -68,6 +70,7 @@ const maxReportedLoaded = 64
 const shortText = Type.String({ maxLength: 256 })
 const digest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const orNever = Type.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER })
 
 const modelDetails = Type.Object({
   parent_model: shortText,
@@ -95,10 +98,11 @@ const loadedModel = Type.Object({
   sizeBytes: count,
   sizeVramBytes: count,
   contextLength: count,
-  expiresAtMs: Type.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER }),
+  expiresAtMs: orNever,
   active: count,
   waiting: count,
   slots: count,
+  loading: Type.Optional(Type.Object({ keepAliveMs: orNever })),
 })
 
 /** The report's shape on every wire that carries it. Unknown fields pass: version n talks to n-1. */

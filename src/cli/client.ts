@@ -5,6 +5,7 @@ import { Check } from 'typebox/value'
 import { ErrorAnswer } from '../../protocols/operations.ts'
 import { formatApiAddress, parseApiAddress } from '../config/address.ts'
 import { settings, variableOf } from '../config.ts'
+import { LineReader } from '../engine/remote/line-reader.ts'
 import { isHeld } from '../store/data-folder.ts'
 import { readRunFile } from '../store/run-file.ts'
 import { CommandError, Refusal } from './command-error.ts'
@@ -141,16 +142,20 @@ export async function* parseLines<Schema extends TSchema>(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   schema: Schema,
 ): AsyncIterable<Static<Schema>> {
+  for await (const line of textLines(chunks)) if (line.trim() !== '') yield parseLine(line, schema)
+}
+
+async function* textLines(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncIterable<string> {
   const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of chunks) {
-    rest += decoder.decode(chunk, { stream: true })
-    const lines = rest.split('\n')
-    rest = lines.pop() ?? ''
-    if (rest.length > maxLineLength) throw new CommandError('The node sent an endless line: is it an omx-node?')
-    for (const line of lines) if (line.trim() !== '') yield parseLine(line, schema)
+  const lines = new LineReader(maxLineLength)
+  try {
+    for await (const chunk of chunks) yield* lines.push(decoder.decode(chunk, { stream: true }))
+    yield* lines.push(decoder.decode())
+  } catch (error) {
+    if (error instanceof RangeError) throw new CommandError('The node sent an endless line: is it an omx-node?')
+    throw error
   }
-  if (rest.trim() !== '') yield parseLine(rest, schema)
+  yield lines.end()
 }
 
 function parseLine<Schema extends TSchema>(line: string, schema: Schema): Static<Schema> {

@@ -1,5 +1,5 @@
 /** The loaded engines of this node, and the process of each as an actor's logic. */
-import type { EngineEvent, EngineLeaving } from '../../actors/engine.ts'
+import type { EngineEvent, EngineFacts, EngineLeaving } from '../../actors/engine.ts'
 import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { WorkerLoad } from '../../protocols/infer.ts'
 import type { Ref } from '../../protocols/ref.ts'
@@ -138,6 +138,12 @@ export class Engines {
     }
     const { driver, patience } = this.#init
     const settings = settingsFor(this.#init.settings, model, options)
+    const { sizeBytes, name } = model
+    const { contextTokens, slots } = settings
+    tell({
+      type: 'process.loading',
+      facts: { name, sizeBytes, sizeVramBytes: 0, contextLength: contextTokens, slots },
+    })
     const load = (stop: AbortSignal, onProgress: () => void) => driver.load(model, settings, stop, onProgress)
     const engine = await loadInTime(model.name, load, signal, patience).catch((error: unknown) => error)
     if (engine instanceof Error) {
@@ -148,9 +154,7 @@ export class Engines {
     const loaded = engine as LoadedEngine
     if (signal.aborted) return loaded
     this.#held.set(digest, { engine: loaded, model, settings, ...owner, isLeaving: false })
-    const { sizeBytes, sizeVramBytes, contextLength } = loaded
-    const facts = { name: model.name, sizeBytes, sizeVramBytes, contextLength, slots: loaded.load().slots }
-    tell({ type: 'process.ready', facts, load: owner.load })
+    tell({ type: 'process.ready', facts: factsOf(model, loaded), load: owner.load })
     void loaded.ended.then((failure) => {
       if (this.#held.get(digest)?.engine === loaded) this.#held.delete(digest)
       tell({
@@ -172,4 +176,9 @@ export class Engines {
 function isSameWeights(one: ModelFile, other: ModelFile): boolean {
   const files = ({ path, adapters = [] }: ModelFile) => JSON.stringify([path, ...adapters])
   return files(one) === files(other)
+}
+
+function factsOf({ name }: ModelFile, engine: LoadedEngine): EngineFacts {
+  const { sizeBytes, sizeVramBytes, contextLength } = engine
+  return { name, sizeBytes, sizeVramBytes, contextLength, slots: engine.load().slots }
 }

@@ -105,7 +105,8 @@ function modelsOf(view: ClusterView): ModelsAnswer {
     for (const { name, digest, sizeBytes } of holder.report?.models ?? []) {
       const key = `${name}@${digest}`
       const row = rows.get(key) ?? { name, digest, size: sizeBytes, holders: [] }
-      const loaded = loadedOn(holder, digest) !== undefined
+      const inMemory = loadedOn(holder, digest)
+      const loaded = inMemory !== undefined && inMemory.loading === undefined
       row.holders.push({ node: holder.node, name: holder.report?.name ?? '', loaded })
       rows.set(key, row)
     }

@@ -122,12 +122,10 @@ export class Cluster {
 
   async loaded(): Promise<readonly LoadedRow[]> {
     const view = await this.view()
-    const rows = listLoaded(view).flatMap(({ node, loaded }) => {
+    return listLoaded(view).flatMap(({ node, loaded }) => {
       const held = node.report?.models.find(({ digest }) => digest === loaded.digest)
       return held === undefined ? [] : [{ ...loaded, details: held.details }]
     })
-    const lasting = ({ expiresAtMs }: LoadedRow): number => (expiresAtMs < 0 ? Infinity : expiresAtMs)
-    return rows.toSorted((a, b) => lasting(b) - lasting(a))
   }
 
   /** The first holder that answers, this node first. */

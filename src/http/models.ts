@@ -50,7 +50,7 @@ export function modelRoutes(app: FastifyInstance, services: ApiServices): void {
     { config: { about: { summary: 'The models in the memory of any node.', answer: PsAnswer } } },
     async (_request, reply) => {
       const nowMs = Date.now()
-      const loaded = [...(await services.loaded())].sort(longestLivedFirst)
+      const loaded = [...(await services.loaded())].sort(longestLivedFirst(nowMs))
       return sendJson(reply, { models: loaded.map((model) => loadedRow(model, nowMs)) })
     },
   )
@@ -97,10 +97,19 @@ function newestFirst(left: HeldModel, right: HeldModel): number {
   return Math.floor(right.modifiedAtMs / 1000) - Math.floor(left.modifiedAtMs / 1000)
 }
 
-function longestLivedFirst(left: LoadedRow, right: LoadedRow): number {
-  if (left.expiresAtMs === right.expiresAtMs) return 0
-  if (left.expiresAtMs === -1) return -1
-  return right.expiresAtMs === -1 ? 1 : right.expiresAtMs - left.expiresAtMs
+/** When it will leave memory, -1: never. What is being loaded stays for its whole time, seen from now. */
+function expiryOf({ loading, expiresAtMs }: LoadedRow, nowMs: number): number {
+  if (loading === undefined) return expiresAtMs
+  return loading.keepAliveMs === -1 ? -1 : nowMs + loading.keepAliveMs
+}
+
+function longestLivedFirst(nowMs: number): (left: LoadedRow, right: LoadedRow) => number {
+  return (left, right) => {
+    const [first, second] = [expiryOf(left, nowMs), expiryOf(right, nowMs)]
+    if (first === second) return 0
+    if (first === -1) return -1
+    return second === -1 ? 1 : second - first
+  }
 }
 
 function heldRow(model: HeldModel): unknown {
@@ -126,7 +135,7 @@ function loadedRow(model: LoadedRow, nowMs: number): unknown {
     size: model.sizeBytes,
     digest: model.digest,
     details: detailsOf(model.details),
-    expires_at: expiryTime(model.expiresAtMs, nowMs),
+    expires_at: expiryTime(expiryOf(model, nowMs), nowMs),
     size_vram: model.sizeVramBytes,
     context_length: model.contextLength,
   }

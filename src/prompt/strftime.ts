@@ -7,26 +7,30 @@ export function strftime(format: string, date: Date): string {
   const month = months[date.getMonth()] as string
   const day = days[date.getDay()] as string
   const hour12 = date.getHours() % 12 || 12
+  const year = String(date.getFullYear())
+  const [monthNumber, dayNumber] = [two(date.getMonth() + 1), two(date.getDate())]
+  const [hours, minutes, seconds] = [two(date.getHours()), two(date.getMinutes()), two(date.getSeconds())]
   const meanings: Readonly<Record<string, string>> = {
-    Y: String(date.getFullYear()),
+    F: `${year}-${monthNumber}-${dayNumber}`,
+    T: `${hours}:${minutes}:${seconds}`,
+    Y: year,
     y: two(date.getFullYear() % 100),
-    m: two(date.getMonth() + 1),
-    d: two(date.getDate()),
+    m: monthNumber,
+    d: dayNumber,
     e: String(date.getDate()).padStart(2, ' '),
     B: month,
     b: month.slice(0, 3),
     A: day,
     a: day.slice(0, 3),
-    H: two(date.getHours()),
+    H: hours,
     I: two(hour12),
-    M: two(date.getMinutes()),
-    S: two(date.getSeconds()),
+    M: minutes,
+    S: seconds,
     p: date.getHours() < 12 ? 'AM' : 'PM',
     '%': '%',
   }
-  const compound = format.replaceAll('%F', '%Y-%m-%d').replaceAll('%T', '%H:%M:%S')
   // A minus leaves out the zero in front.
-  return compound.replace(/%(-?)([A-Za-z%])/g, (whole: string, bare: string, letter: string) => {
+  return format.replace(/%(-?)([A-Za-z%])/g, (whole: string, bare: string, letter: string) => {
     const meaning = meanings[letter]
     if (meaning === undefined) return whole
     return bare === '' ? meaning : meaning.replace(/^[0 ](?=\d)/, '')

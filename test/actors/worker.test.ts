@@ -34,6 +34,38 @@ describe('a model that a request needs', () => {
     expect(shop.reported()?.[0]?.expiresAtMs).toBeGreaterThan(shop.world.wallMs() + 9_000)
   })
 
+  it('is reported while it is being loaded, with who waits, and for how long it will stay then', async () => {
+    const shop = new Workshop()
+    const wanted = [shop.acquire('x', 5000.25), shop.acquire('x', 5000.25)]
+    await shop.settle()
+    expect(shop.reported()).toBeUndefined()
+    shop.process('x').begins()
+    await shop.settle()
+    const loading = { keepAliveMs: 5001 }
+    expect(shop.reported()).toMatchObject([{ digest: 'x', contextLength: 64, active: 0, waiting: 2, loading }])
+    shop.process('x').becomesReady()
+    await shop.settle()
+    expect(wanted).toMatchObject([ready, ready])
+    expect(shop.reported()).toMatchObject([{ digest: 'x', waiting: 0 }])
+    expect(shop.reported()?.[0]).not.toHaveProperty('loading')
+  })
+
+  it('is in no report while it waits for room, nor once it is known that it cannot be loaded', async () => {
+    const shop = new Workshop({ maxLoaded: 1 })
+    await shop.load('a', { requests: 1 })
+    shop.acquire('x')
+    await shop.world.run(1000)
+    expect(shop.reported()?.map(({ digest }) => digest)).toEqual(['a'])
+    shop.end('a')
+    await shop.settle()
+    shop.process('x').begins()
+    await shop.settle()
+    expect(shop.reported()?.map(({ digest }) => digest)).toEqual(['x'])
+    shop.process('x').cannotLoad()
+    await shop.settle()
+    expect(shop.reported()).toEqual([])
+  })
+
   it('is reported with its load a second after that has changed', async () => {
     const shop = new Workshop()
     await shop.load('x', { requests: 1 })

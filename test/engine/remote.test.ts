@@ -38,9 +38,9 @@ describe('events', () => {
         const text = all.map((each) => `: ping${newline}event: x${newline}data: ${each}${newline}${newline}`).join('')
         const reader = new EventReader(10_000)
         const decoder = new TextDecoder()
-        const read = pieces(Buffer.from(text), cuts).flatMap((piece) =>
-          reader.push(decoder.decode(piece, { stream: true })),
-        )
+        const read = pieces(Buffer.from(text), cuts).flatMap((piece) => [
+          ...reader.push(decoder.decode(piece, { stream: true })),
+        ])
         expect(read).toEqual(all)
       }),
     )
@@ -56,12 +56,12 @@ describe('events', () => {
 
   it('and lines that never end are given up before they fill the memory', () => {
     const lines = new LineReader(100)
-    expect(lines.push('x'.repeat(100))).toEqual([])
-    expect(() => lines.push('x')).toThrow('a line of more than 100 characters')
+    expect([...lines.push('x'.repeat(100))]).toEqual([])
+    expect(() => [...lines.push('x')]).toThrow('a line of more than 100 characters')
     const reader = new EventReader(100)
     const line = `data: ${'x'.repeat(60)}\n`
-    expect(reader.push(line)).toEqual([])
-    expect(() => reader.push(line)).toThrow('an event of more than 100 characters')
+    expect([...reader.push(line)]).toEqual([])
+    expect(() => [...reader.push(line)]).toThrow('an event of more than 100 characters')
   })
 })
 

@@ -108,7 +108,28 @@ describe('the lists of a cluster', () => {
     }
   })
 
-  it('show what is in memory anywhere, the longest lasting first, with its details', async () => {
+  it('show a model that is being loaded at another node, which nobody calls loaded yet', async () => {
+    const both = await SiteCluster.of({ a: {}, b: { models: [model], sim: { loadMs: 10_000 } } })
+    const submitted = both.at('a').submit(newRequest({ keepAliveMs: 90_000 }), never)
+    await both.world.run(5000)
+    const [row, ...others] = await both.settle(both.at('a').loaded())
+    expect(others).toEqual([])
+    expect(row).toMatchObject({
+      name: 'm:latest',
+      digest: digestA,
+      contextLength: 256,
+      loading: { keepAliveMs: 90_000 },
+      details: { format: 'gguf' },
+    })
+    const holders = async () => (await both.settle(both.operations('a').models())).models[0]?.holders
+    expect(await holders()).toMatchObject([{ node: 'b', loaded: false }])
+    await both.settle(collect(await both.settle(submitted)))
+    await both.world.run(3000)
+    expect((await both.settle(both.at('a').loaded()))[0]?.loading).toBeUndefined()
+    expect(await holders()).toMatchObject([{ node: 'b', loaded: true }])
+  })
+
+  it('show what is in memory anywhere, with its details', async () => {
     const both = await SiteCluster.of({ a: { models: [model] }, b: { models: [other] } })
     for (const [name, keepAliveMs] of [
       ['m', 10_000],
@@ -120,8 +141,8 @@ describe('the lists of a cluster', () => {
     }
     await both.world.run(3000)
     const rows = await both.settle(both.at('a').loaded())
-    expect(rows.map(({ digest }) => digest)).toEqual([digestB, digestA])
-    expect(rows[0]?.details).toMatchObject({ format: 'gguf' })
+    expect(rows.map(({ digest }) => digest).sort()).toEqual([digestA, digestB].sort())
+    for (const { details } of rows) expect(details).toMatchObject({ format: 'gguf' })
   })
 })
 

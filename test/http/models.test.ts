@@ -67,6 +67,21 @@ describe('GET /api/ps', () => {
     const years = (Date.parse(listed[0]?.expires_at ?? '') - Date.now()) / (365.25 * 24 * 3600 * 1000)
     expect(Math.round(years)).toBe(292)
   })
+
+  it('lists what is being loaded as if it were unused from now on: its time has not begun', async () => {
+    const until = (name: string, rest: object) => ({ ...loaded, name, expiresAtMs: 0, ...rest })
+    node.cluster.loadedModels = [
+      until('ready', { expiresAtMs: Date.now() + 60_000 }),
+      until('loading', { loading: { keepAliveMs: 300_000 } }),
+      until('ever', { loading: { keepAliveMs: -1 } }),
+    ]
+    const beforeMs = Date.now()
+    const listed = await rows('/api/ps')
+    expect(listed.map(({ name }) => name)).toEqual(['ever', 'loading', 'ready'])
+    const expiresAtMs = Date.parse(listed[1]?.expires_at ?? '')
+    expect(expiresAtMs - beforeMs).toBeGreaterThanOrEqual(300_000)
+    expect(expiresAtMs - Date.now()).toBeLessThanOrEqual(300_000)
+  })
 })
 
 describe('POST /api/show', () => {

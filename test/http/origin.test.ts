@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type Running, startFake } from './fake-cluster.ts'
 import { exchange, parseAnswer } from './raw-socket.ts'
@@ -103,5 +104,35 @@ describe('a listener on loopback', () => {
     'host.docker.internal:11434',
   ])('answers for the host %s', async (host) => {
     expect((await ask('GET', [`host: ${host}`])).status).toBe(200)
+  })
+})
+
+describe('any header of a host and an origin', () => {
+  it('is let in or refused, and never a defect', async () => {
+    const piece = fc.constantFrom(
+      ...[
+        'localhost',
+        '127.0.0.1',
+        '[::1]',
+        '[',
+        ']',
+        ':',
+        ':11434',
+        '.local',
+        '%',
+        'fe80::1%lo',
+        '[fe80::1%25lo]',
+        '::',
+      ],
+      ...['http://', 'app://', '*', '.', '@', 'evil.example', ' ', ',', '[::ffff:10.0.0.1]', '1e3', '[1%2]', '%eth0'],
+    )
+    const header = fc.array(piece, { maxLength: 4 }).map((pieces) => pieces.join(''))
+    await fc.assert(
+      fc.asyncProperty(header, header, fc.boolean(), async (host, origin, isPage) => {
+        const headers = [`host: ${host}`, ...(isPage ? [`origin: ${origin}`] : [])]
+        expect([200, 204, 403]).toContain((await ask('GET', headers)).status)
+      }),
+      { numRuns: 150 },
+    )
   })
 })

@@ -32,9 +32,14 @@ export function sampleToken(
   draw: () => number,
 ): number {
   const candidates = truncated(penalised(logits, sampling, recent), sampling)
-  const first = candidates[0]
-  if (first === undefined) throw new Error('the model gave no logits')
-  return sampling.temperature <= 0 ? first.token : drawn(candidates, sampling.temperature, draw).token
+  if (candidates.length === 0) throw new Error('the model gave no logits')
+  return sampling.temperature <= 0 ? likeliest(candidates) : drawn(candidates, sampling.temperature, draw).token
+}
+
+/** Of equally likely ones the first of the vocabulary, as llama.cpp takes it: tokens that were never trained are equal. */
+function likeliest(candidates: readonly Candidate[]): number {
+  const most = candidates[0]?.logit
+  return Math.min(...candidates.filter(({ logit }) => logit === most).map(({ token }) => token))
 }
 
 /** Likeliest first. */

@@ -1,5 +1,11 @@
 /** Where the tokens of one answer come from: llama.cpp's sampler, or ours where probabilities are wanted. */
-import { type LlamaContextSequence, type LlamaGrammarEvaluationState, type Token, TokenBias } from 'node-llama-cpp'
+import {
+  type ContextShiftOptions,
+  type LlamaContextSequence,
+  type LlamaGrammarEvaluationState,
+  type Token,
+  TokenBias,
+} from 'node-llama-cpp'
 import type { TokenLogprob } from '../../../protocols/chat.ts'
 import type { SamplingOptions } from '../../../protocols/infer.ts'
 import { mulberry32 } from '../seeded-draw.ts'
@@ -53,56 +59,93 @@ function isSampledHere({ typical_p }: SamplingOptions): boolean {
 
 /** @param alternatives undefined: nobody wants to know probabilities */
 async function* sampledHere(init: TokenSourceInit, alternatives: number | undefined): AsyncGenerator<Sampled, void> {
-  const { sequence, work, history, forced, grammar, model } = init
+  const { sequence, work, history, forced, model } = init
   const { sampling } = work
   const draw = mulberry32(seedOf(sampling.seed))
   const shift = contextShift(sampling.num_keep, model)
+  let { grammar } = init
   for (let last = init.last; ; ) {
     const logits = await allLogits(sequence, last, shift)
     const recent = recentTokens(sampling, history, model.contextTokens)
-    const ours = () => sampleToken(logits, sampling, recent, draw)
-    const token =
-      grammar === undefined
-        ? (forced[0] ?? ours())
-        : await constrainedToken(init, { grammar, last, wanted: isSampledHere(sampling) ? ours() : undefined })
-    if (token === undefined || model.model.isEogToken(token as Token)) return
+    const drawn = (among: Logits) => sampleToken(among, sampling, recent, draw)
+    let token = forced[0] ?? drawn(logits)
+    if (grammar !== undefined) {
+      const followed = await following({ init, last, grammar, shift }, token, (allowed) => {
+        return drawn(new Map([...logits].filter(([each]) => allowed.has(each))))
+      })
+      token = followed.token
+      grammar = followed.grammar
+    }
+    if (model.model.isEogToken(token as Token)) return
     yield alternatives === undefined ? token : { token, logprob: logprobOf(model, logits, token, alternatives) }
     last = token
   }
 }
 
-async function allLogits(
-  sequence: LlamaContextSequence,
-  last: number,
-  shift: ReturnType<typeof contextShift>,
-): Promise<Logits> {
+async function allLogits(sequence: LlamaContextSequence, last: number, shift: ContextShiftOptions): Promise<Logits> {
   const item: [Token, { generateNext: { logits: true } }] = [last as Token, { generateNext: { logits: true } }]
   const [result] = await sequence.controlledEvaluate([item], { contextShift: shift })
   return result?.next.logits ?? new Map()
 }
 
-interface Constrained {
-  readonly grammar: LlamaGrammarEvaluationState
+interface Place {
+  readonly init: TokenSourceInit
+  /** The last token in the sequence. */
   readonly last: number
-  /** What it is to be where the grammar allows it; else llama.cpp draws another, as its own server does. */
-  readonly wanted: number | undefined
+  readonly grammar: LlamaGrammarEvaluationState
+  readonly shift: ContextShiftOptions
 }
 
-/** Only llama.cpp knows its grammars: it says the same token again, this time with the grammar, which costs a second pass. */
-async function constrainedToken(
-  { sequence, work, history, forced, model }: TokenSourceInit,
-  { grammar, last, wanted }: Constrained,
-): Promise<number | undefined> {
-  const token = forced[0] ?? wanted
-  await sequence.eraseContextTokenRanges([{ start: sequence.nextTokenIndex - 1, end: sequence.nextTokenIndex }])
-  const tokens = sequence.evaluate([last as Token], {
-    ...evaluateOptions(work.sampling, history, model),
+/**
+ * As llama.cpp does it: the token that was drawn freely, where the grammar allows it, else one that is drawn among those
+ * that it allows. Only llama.cpp knows its grammars: it says the last token again to be asked, a pass for each question.
+ */
+async function following(
+  place: Place,
+  wanted: number,
+  drawAmong: (allowed: ReadonlySet<number>) => number,
+): Promise<{ readonly token: number; readonly grammar: LlamaGrammarEvaluationState }> {
+  const attempt = place.grammar.clone()
+  if (await takes({ ...place, grammar: attempt }, wanted)) return { token: wanted, grammar: attempt }
+  const token = drawAmong(await allowedTokens({ ...place, grammar: place.grammar.clone() }))
+  if (!(await takes(place, token))) throw new Error(`the grammar allows token ${token} and does not take it`)
+  return { token, grammar: place.grammar }
+}
+
+/** Whether the grammar goes on with a token; where it does not, its state is of no use any more. */
+async function takes({ init, last, grammar, shift }: Place, token: number): Promise<boolean> {
+  await forgetLast(init.sequence)
+  const tokens = init.sequence.evaluate([last as Token], {
+    temperature: 0,
+    contextShift: shift,
     grammarEvaluationState: grammar,
-    ...(token === undefined ? {} : { tokenBias: forcing(model, token) }),
+    tokenBias: forcing(init.model, token),
+    yieldEogToken: true,
   })
   const { value } = await tokens.next()
   await tokens.return()
-  return value ?? undefined
+  return value === token
+}
+
+/** All that may come next; leaves the grammar's state of no use. */
+async function allowedTokens({ init, last, grammar, shift }: Place): Promise<ReadonlySet<number>> {
+  await forgetLast(init.sequence)
+  const tokens = init.sequence.evaluateWithMetadata(
+    [last as Token],
+    { probabilities: true },
+    { ...allAsItIs, contextShift: shift, grammarEvaluationState: grammar, yieldEogToken: true },
+  )
+  const { value } = await tokens.next()
+  await tokens.return()
+  const probabilities: Logits = value?.probabilities ?? new Map()
+  return new Set([...probabilities].filter(([, share]) => share > 0).map(([token]) => token))
+}
+
+/** Leaves every token its probability. */
+const allAsItIs = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const
+
+async function forgetLast(sequence: LlamaContextSequence): Promise<void> {
+  await sequence.eraseContextTokenRanges([{ start: sequence.nextTokenIndex - 1, end: sequence.nextTokenIndex }])
 }
 
 function logprobOf(model: LoadedModel, logits: Logits, token: number, alternatives: number): TokenLogprob {

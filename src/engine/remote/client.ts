@@ -42,7 +42,7 @@ export interface RemoteInit {
 export type Line = Readonly<Record<string, unknown>>
 
 interface Reader {
-  push(piece: string): string[]
+  push(piece: string): Iterable<string>
   end?(): string
 }
 

@@ -14,14 +14,12 @@ export class EventReader {
     this.#lines = new LineReader(maxLength)
   }
 
-  /** The data of the events that end in this piece. Throws a RangeError for one that is too long. */
-  push(piece: string): string[] {
-    const events: string[] = []
+  /** The data of the events that end in this piece, as from a LineReader. Throws a RangeError for one that is too long. */
+  *push(piece: string): Generator<string, void, void> {
     for (const line of this.#lines.push(piece)) {
       if (line.startsWith('data:')) this.#keep(line.slice(line[5] === ' ' ? 6 : 5))
-      else if (line === '' && this.#data.length > 0) events.push(this.#take())
+      else if (line === '' && this.#data.length > 0) yield this.#take()
     }
-    return events
   }
 
   #keep(line: string): void {

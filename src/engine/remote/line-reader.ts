@@ -14,17 +14,15 @@ export class LineReader {
     this.#maxLength = maxLength
   }
 
-  /** The lines that end in this piece. */
-  push(piece: string): string[] {
-    const lines: string[] = []
+  /** The lines that end in this piece, each before what comes after it is looked at. */
+  *push(piece: string): Generator<string, void, void> {
     let from = 0
     for (let at = piece.indexOf('\n'); at >= 0; at = piece.indexOf('\n', from)) {
       this.#keep(piece.slice(from, at))
-      lines.push(this.end())
+      yield this.end()
       from = at + 1
     }
     this.#keep(piece.slice(from))
-    return lines
   }
 
   /** What has no end yet; '' where that is nothing. */

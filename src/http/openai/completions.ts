@@ -16,7 +16,7 @@ import { newId } from '../surface.ts'
 import { sendJson } from '../wire.ts'
 import { Completion } from './answers.ts'
 import { doneEvent, fingerprint, openaiFormat, unixSeconds, usageOf } from './format.ts'
-import { samplingFields, samplingOptions } from './sampling.ts'
+import { checkStops, samplingFields, samplingOptions } from './sampling.ts'
 
 const CompletionRequest = Type.Object({
   ...samplingFields,
@@ -47,6 +47,7 @@ export function completionsRoute(app: FastifyInstance, services: ApiServices): v
 
 async function answerCompletion(services: ApiServices, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const fields = readFields(request.body)
+  checkStops(fields.stop)
   checkTopLogprobs(fields.logprobs)
   const model = checkModel(fields.model)
   const work = workOf(fields)

@@ -25,7 +25,7 @@ export interface SamplingFields {
 /** A temperature and a `top_p` that are not given are OpenAI's, not the model's. Throws ApiError `bad-field`. */
 export function samplingOptions(fields: SamplingFields): Record<string, unknown> {
   const { max_tokens, temperature = 1, top_p = 1, seed, frequency_penalty, presence_penalty } = fields
-  const stop = stopOf(fields.stop)
+  const stop = stopsOf(fields.stop)
   return {
     temperature,
     top_p,
@@ -37,11 +37,16 @@ export function samplingOptions(fields: SamplingFields): Record<string, unknown>
   }
 }
 
-function stopOf(stop: unknown): readonly string[] | undefined {
-  if (stop === undefined) return undefined
+/** As Ollama reads it: what is no text says nothing. */
+function stopsOf(stop: unknown): readonly string[] | undefined {
   if (typeof stop === 'string') return [stop]
-  if (Array.isArray(stop) && stop.every((text) => typeof text === 'string')) return stop
-  throw new ApiError('bad-field', "invalid type for 'stop' field: it must be a string or a list of strings")
+  return Array.isArray(stop) ? stop.filter((text) => typeof text === 'string') : undefined
+}
+
+/** Ollama is stricter where it completes a prompt than in a chat. Throws ApiError `bad-field`. */
+export function checkStops(stop: unknown): void {
+  if (!Array.isArray(stop) || stop.every((text) => typeof text === 'string')) return
+  throw new ApiError('bad-field', "invalid type for 'stop' field: every element of the list must be a string")
 }
 
 const efforts: Readonly<Record<string, false | 'low' | 'medium' | 'high' | 'max'>> = {

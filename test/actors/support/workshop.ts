@@ -17,6 +17,8 @@ import { Runtime } from '../../../src/runtime/runtime.ts'
 import { outcome, puppet, steady, supervisor } from '../../runtime/kit.ts'
 import { SimulatedWorld } from '../../sim/world.ts'
 
+const facts: EngineFacts = { name: 'm', sizeBytes: 10, sizeVramBytes: 0, contextLength: 64, slots: 2 }
+
 /** One engine process as the test plays it. */
 export class Process {
   readonly digest: string
@@ -32,8 +34,11 @@ export class Process {
     this.#send = send
   }
 
+  begins(): void {
+    this.#send({ type: 'process.loading', facts })
+  }
+
   becomesReady(): void {
-    const facts: EngineFacts = { name: 'm', sizeBytes: 10, sizeVramBytes: 0, contextLength: 64, slots: 2 }
     this.#send({ type: 'process.ready', facts, load: this.load })
   }
 

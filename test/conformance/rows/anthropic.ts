@@ -273,7 +273,7 @@ export const anthropicRows: readonly Row[] = section('3.6 Anthropic', [
         first as { message: { content: unknown[]; usage: { input_tokens: number }; stop_reason: unknown } }
       ).message
       return (
-        wants(begun.content.length === 0 && begun.stop_reason === null, 'wants nothing said yet') ??
+        wants(begun.content.length === 0 && (begun.stop_reason ?? null) === null, 'wants nothing said yet') ??
         wants(begun.usage.input_tokens > 0, 'wants an estimate')
       )
     }),

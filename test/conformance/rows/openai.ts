@@ -45,6 +45,17 @@ export const openaiRows: readonly Row[] = section('3.2 OpenAI', [
     'completion',
   ),
   row(
+    'what ends a completion must be text',
+    post('/v1/completions', { ...complete, model: 'omx-nobody', stop: ['a', 1] }),
+    refused(400, 'invalid_request_error', containing("invalid type for 'stop' field: ")),
+  ),
+  row(
+    'what ends a completion says nothing where it is neither text nor a list',
+    post('/v1/completions', { ...complete, stop: 5 }),
+    { status: 200 },
+    'completion',
+  ),
+  row(
     'an embedding is a list of numbers',
     post('/v1/embeddings', { model: '$model', input: ['a', 'b'] }),
     {

@@ -31,3 +31,16 @@ describe('typical p', () => {
     expect(drawable([0.4, 0.15, 0.15, 0.15, 0.15], { typical_p: 0.3, temperature: 0 })).toEqual([1])
   })
 })
+
+describe('at temperature 0', () => {
+  it('the first of equally likely tokens is taken, as by llama.cpp, in whatever order they come', () => {
+    const sampling = resolveOptions({ temperature: 0 }, {})
+    const equal = [
+      [9, 1],
+      [4, 1],
+      [7, 1],
+      [2, 0.5],
+    ] as const
+    expect(sampleToken(new Map(equal), sampling, [], () => 0)).toBe(4)
+  })
+})

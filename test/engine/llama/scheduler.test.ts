@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { InferFrame } from '../../../protocols/infer.ts'
+import { sampleToken } from '../../../src/engine/llama/logits.ts'
 import { estimateMemory } from '../../../src/engine/llama/memory.ts'
 import type { ChildWork, LoadMessage, TextWork, TickMessage } from '../../../src/engine/llama/messages.ts'
 import { LoadError, type LoadedModel, loadModel } from '../../../src/engine/llama/model.ts'
@@ -274,6 +275,68 @@ describe('the lock-step scheduler', () => {
       expect(await of(1e-9)).not.toEqual(await of(1))
       expect(await of(1e-9)).toEqual(await of(1e-9))
       expect(await said({ typical_p: 1e-9, seed: 1 }, { logprobs: 0 })).toBe(await said({ typical_p: 1e-9, seed: 1 }))
+    })
+
+    describe('typical_p within a format, where what is drawn freely is mostly not allowed:', () => {
+      const format = { enum: [1, 22, 333, 'four', 'five', null, true] }
+      const text = (token: number) => model.detokenize([token], [])
+      const starts = format.enum.map((value) => JSON.stringify(value))
+      const first = async (options: Record<string, unknown>) => {
+        const bench = new Bench(model)
+        const stream = bench.continue(story, { temperature: 1.5, num_predict: 1, ...options }, { format })
+        await bench.finish(stream)
+        return bench.tokens(stream)[0] as number
+      }
+      let logits: ReadonlyMap<number, number>
+      let allowed: ReadonlyMap<number, number>
+      beforeAll(async () => {
+        const [last, ...before] = model.tokenize(story, true).toReversed()
+        const sequence = model.sequences[0] as (typeof model.sequences)[0]
+        await sequence.clearHistory()
+        const input = [...before.toReversed(), [last, { generateNext: { logits: true } }]]
+        logits = (await sequence.controlledEvaluate(input as never)).at(-1)?.next.logits ?? new Map()
+        await sequence.clearHistory()
+        const fits = (token: number) => text(token) !== '' && starts.some((start) => start.startsWith(text(token)))
+        allowed = new Map([...logits].filter(([token]) => fits(token)))
+      })
+      /** Every token with its share of a thousand even draws. */
+      const shares = (of: ReadonlyMap<number, number>, options: Record<string, unknown>) => {
+        const sampling = resolveOptions({ temperature: 1.5 }, options)
+        const found = new Map<number, number>()
+        for (let at = 0; at < 1000; at++) {
+          const token = sampleToken(of, sampling, [], () => (at + 0.5) / 1000)
+          found.set(token, (found.get(token) ?? 0) + 1 / 1000)
+        }
+        return found
+      }
+
+      it('the most typical of what is allowed is what is said, whatever the seed', async () => {
+        const [[expected] = [-1]] = shares(allowed, { typical_p: 1e-9 })
+        const likeliest = [...allowed].toSorted(([, a], [, b]) => b - a)[0]?.[0]
+        expect(expected).not.toBe(likeliest)
+        for (const seed of seeds) expect(await first({ typical_p: 1e-9, seed })).toBe(expected)
+      })
+
+      it('all of the sampler applies to what is allowed, as to all', async () => {
+        const options = { typical_p: 0.6, top_k: 6, top_p: 0.95, min_p: 0.02 }
+        const [free, masked] = [shares(logits, options), shares(allowed, options)]
+        const refused = [...free].reduce((sum, [token, share]) => (allowed.has(token) ? sum : sum + share), 0)
+        expect(refused).toBeGreaterThan(0.5)
+        expect(masked.size).toBeGreaterThan(1)
+        const draws = 400
+        const drawn = new Map<number, number>()
+        for (let seed = 0; seed < draws; seed++) {
+          const token = await first({ ...options, seed })
+          drawn.set(token, (drawn.get(token) ?? 0) + 1 / draws)
+        }
+        const expected = (token: number) =>
+          (allowed.has(token) ? (free.get(token) ?? 0) : 0) + refused * (masked.get(token) ?? 0)
+        for (const token of new Set([...masked.keys(), ...drawn.keys()])) {
+          const share = expected(token)
+          const spread = Math.sqrt((share * (1 - share)) / draws)
+          expect(Math.abs((drawn.get(token) ?? 0) - share), text(token)).toBeLessThanOrEqual(4 * spread)
+        }
+      })
     })
 
     it.each([{ repeat_penalty: 2 }, { presence_penalty: 2 }, { frequency_penalty: 2 }])(

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { thinkingTagsOf } from '../../../src/prompt/answer/detect.ts'
 import { type CallFormatName, callFormats } from '../../../src/prompt/answer/formats.ts'
 import { cases } from './cases.ts'
 import { cut, type How, parse } from './kit.ts'
@@ -39,6 +40,10 @@ function texts(tags: readonly string[]): fc.Arbitrary<string> {
 
 const places = fc.array(fc.nat(), { maxLength: 30 })
 const thinking = { open: '<think>', close: '</think>' }
+/** The tags of every model that is known to think. */
+const allThinking = ['<think>', '[THINK]', '<|START_THINKING|>', '<seed:think>', '<|inner_prefix|>', '<|channel>'].map(
+  (sign) => thinkingTagsOf(sign) ?? thinking,
+)
 
 describe('any text at all', () => {
   for (const [title, how, tagsOfIt] of ways) {
@@ -73,14 +78,25 @@ describe('any text at all', () => {
     })
   }
 
-  it('loses nothing but tags and the white space beside them where there are thoughts', () => {
+  it.each(allThinking)('loses nothing but $open and $close and the white space beside them', ({ open, close }) => {
     fc.assert(
-      fc.property(texts(['<think>', '</think>']), places, fc.boolean(), (text, ends, started) => {
-        const outcome = parse(cut(text, ends), { tools: [], thinking: { ...thinking, started } })
-        const rest = (all: string) => all.replace(/<\/?think>|\s/g, '')
-        expect(rest(outcome.thinking + outcome.text)).toBe(rest(text))
-      }),
-      { numRuns: 500 },
+      fc.property(
+        texts([open, close, open.slice(0, -1), close.slice(1)]),
+        places,
+        fc.boolean(),
+        (text, ends, started) => {
+          const how = { tools: [], thinking: { open, close, started } }
+          const outcome = parse(cut(text, ends), how)
+          expect(outcome).toEqual(parse([text], how))
+          // What is left when a tag is gone may be one.
+          const rest = (all: string): string => {
+            const less = all.replaceAll(open, '').replaceAll(close, '').replace(/\s/g, '')
+            return less === all ? all : rest(less)
+          }
+          expect(rest(outcome.thinking + outcome.text)).toBe(rest(text))
+        },
+      ),
+      { numRuns: 200 },
     )
   })
 })

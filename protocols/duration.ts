@@ -2,6 +2,7 @@
  * Durations as Ollama's clients write them: Go's grammar (`5m`, `1h30m`, `1.5s`, `-1m`, `0`), and the number of seconds
  * or duration string that `keep_alive` accepts. Errors are worded as Go words them, because clients compare them.
  */
+import { goTypeOf } from './go-type.ts'
 
 /** Thrown when a text is not a duration; the message is Go's. */
 export class DurationError extends Error {
@@ -69,10 +70,4 @@ function invalid(text: string): DurationError {
 
 function quoted(text: string): string {
   return JSON.stringify(text)
-}
-
-function goTypeOf(value: unknown): string {
-  if (typeof value === 'boolean') return 'bool'
-  if (value === null || value === undefined) return '<nil>'
-  return Array.isArray(value) ? '[]interface {}' : 'map[string]interface {}'
 }

@@ -1,5 +1,6 @@
 /** Every error that the API answers, once: code, HTTP status and words. Ollama's own words where it has some. */
 import type { FailureCode, RefusalReason } from '../../protocols/infer.ts'
+import type { Surface } from './surface.ts'
 
 /** Ollama words the same error differently from one endpoint to the next, and clients match the words. */
 export type Endpoint = 'generate' | 'chat' | 'embed' | 'embeddings' | 'show' | 'copy' | 'pull' | 'other'
@@ -42,7 +43,7 @@ export type ErrorCode = OwnCode | FailureCode | RefusalReason
 interface Row {
   readonly status: number | ((detail: string, endpoint: Endpoint) => number)
   /** Absent: the detail is what the client reads. */
-  readonly words?: (detail: string, endpoint: Endpoint) => string
+  readonly words?: (detail: string, endpoint: Endpoint, surface: Surface) => string
 }
 
 /** Ollama answers every failure of the legacy embedding route with 500, also those that are the request's fault. */
@@ -67,7 +68,11 @@ function notFoundWords(model: string, endpoint: Endpoint): string {
 
 /** The detail of `model-*`, `no-such-model` is the model's name, of the others a sentence. */
 const rows: Readonly<Record<ErrorCode, Row>> = {
-  'missing-body': { status: 400, words: () => 'missing request body' },
+  // Ollama's other surfaces say what Go's decoder says.
+  'missing-body': {
+    status: 400,
+    words: (_detail, _endpoint, surface) => (surface === 'ollama' ? 'missing request body' : 'EOF'),
+  },
   'bad-json': { status: 400 },
   'bad-field': { status: 400 },
   'body-too-large': { status: 413 },
@@ -130,17 +135,17 @@ export class ApiError extends Error {
   readonly detail: string
 
   constructor(code: ErrorCode, detail = '', options?: ErrorOptions) {
-    super(rows[code].words?.(detail, 'other') ?? detail, options)
+    super(rows[code].words?.(detail, 'other', 'ollama') ?? detail, options)
     this.code = code
     this.detail = detail
   }
 
   /** The HTTP status and the words that this endpoint answers. */
-  on(endpoint: Endpoint): { readonly status: number; readonly words: string } {
+  on(endpoint: Endpoint, surface: Surface = 'ollama'): { readonly status: number; readonly words: string } {
     const { status, words } = rows[this.code]
     return {
       status: typeof status === 'number' ? status : status(this.detail, endpoint),
-      words: words?.(this.detail, endpoint) ?? this.detail,
+      words: words?.(this.detail, endpoint, surface) ?? this.detail,
     }
   }
 }

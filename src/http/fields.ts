@@ -70,7 +70,9 @@ function refuseDeep(value: unknown): void {
 function shaperOf(level: Level): Shaper {
   if (level.type === 'array' && level.items !== undefined) {
     const item = shaperOf(level.items)
-    return item === asItIs ? asItIs : (value) => (Array.isArray(value) ? value.map(item) : value)
+    if (item === asItIs) return asItIs
+    // In a list `null` is what has no fields.
+    return (value) => (Array.isArray(value) ? value.map((each) => item(each ?? {})) : value)
   }
   return level.properties === undefined ? asItIs : objectShaper(level.properties)
 }

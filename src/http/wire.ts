@@ -95,7 +95,7 @@ function answerError(error: Error, request: FastifyRequest, reply: FastifyReply,
   const { surface = 'ollama' } = request.routeOptions.config
   if (error instanceof ApiError) {
     const { endpoint = 'other' } = request.routeOptions.config
-    const { status, words } = error.on(endpoint)
+    const { status, words } = error.on(endpoint, surface)
     // What is left of such a body may never come. Of others the rest is read, so that the client comes to read the answer:
     // fastify would hang up on it.
     if (error.code === 'body-timeout') reply.header('connection', 'close')
@@ -125,7 +125,7 @@ export function sendError(
     .send(Buffer.from(JSON.stringify(errorBody(surface, status, words, code))))
 }
 
-/** The methods of every path, for 405; paths that end in `*` match by their beginning. */
+/** The methods of every route, for 405. */
 function collectMethods(app: FastifyInstance): ReadonlyMap<string, Set<string>> {
   const methods = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ method, url }) => {
@@ -153,10 +153,15 @@ function answerUnknown(
 function allowedFor(methods: ReadonlyMap<string, Set<string>>, path: string): Set<string> | undefined {
   const exact = methods.get(path)
   if (exact !== undefined) return exact
-  for (const [url, allowed] of methods) {
-    if (url.endsWith('*') && path.startsWith(url.slice(0, -1))) return allowed
-  }
-  return undefined
+  const steps = path.split('/')
+  return [...methods].find(([url]) => fits(steps, url.split('/')))?.[1]
+}
+
+/** Whether a path is one of a route's, whose steps are words, names of any step (`:model`) or, at its end, any number (`*`). */
+function fits(steps: readonly string[], route: readonly string[]): boolean {
+  const isOpen = route.at(-1) === '*'
+  if (isOpen ? steps.length < route.length : steps.length !== route.length) return false
+  return route.every((step, at) => step === '*' || step.startsWith(':') || step === steps[at])
 }
 
 /** The path as the router sees it: without the query, double slashes and the last slash. */

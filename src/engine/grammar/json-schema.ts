@@ -27,8 +27,9 @@ const maxRepetition = 2000
 /** The grammar of any JSON object: what `format: "json"` means. */
 export const jsonObjectGrammar = grammarText({ root: 'object' })
 
-/** @throws SchemaError */
+/** A schema that says nothing is any object, as for llama.cpp. @throws SchemaError */
 export function schemaGrammar(schema: Schema): string {
+  if (Object.keys(schema).length === 0) return jsonObjectGrammar
   return new Builder(schema).build()
 }
 

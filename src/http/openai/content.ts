@@ -1,6 +1,7 @@
 /** The messages of OpenAI's requests as those of the native API. */
 import { type Static, Type } from 'typebox'
 import type { ChatMessage, ToolCall } from '../../../protocols/chat.ts'
+import { goTypeOf } from '../../../protocols/go-type.ts'
 import { maxMessages } from '../../../protocols/infer-request.ts'
 import { ApiError } from '../errors.ts'
 import { imageBytes } from '../images.ts'
@@ -40,7 +41,7 @@ function partsOf(message: MessageFields, toolNames: ReadonlyMap<string, string>)
   const { content } = message
   if (typeof content === 'string') return [{ role, content, ...extras }]
   if (content === undefined && message.tool_calls !== undefined) return [{ role, content: '', ...extras }]
-  if (!Array.isArray(content)) throw new ApiError('bad-field', `invalid message content type: ${shown(content)}`)
+  if (!Array.isArray(content)) throw new ApiError('bad-field', `invalid message content type: ${goTypeOf(content)}`)
   // What says nothing may still call a tool, or be what a tool has to say.
   const parts = content.length === 0 ? [{ role, content: '' }] : content.map((part) => ({ role, ...contentOf(part) }))
   // What belongs to the message as a whole stands at its last part.
@@ -52,8 +53,6 @@ export function roleOf(role = ''): string {
   const known = role.toLowerCase()
   return known === 'developer' ? 'system' : known
 }
-
-const shown = (content: unknown): string => (content === undefined ? '<nil>' : typeof content)
 
 function extrasOf(message: MessageFields, toolNames: ReadonlyMap<string, string>): Partial<ChatMessage> {
   const { reasoning, tool_calls = [], tool_call_id } = message

@@ -1,5 +1,6 @@
 /** How OpenAI's requests say how to sample, and what Ollama's options make of it. */
 import { Type } from 'typebox'
+import { goTypeOf } from '../../../protocols/go-type.ts'
 import { ApiError } from '../errors.ts'
 
 export const samplingFields = {
@@ -45,8 +46,10 @@ function stopsOf(stop: unknown): readonly string[] | undefined {
 
 /** Ollama is stricter where it completes a prompt than in a chat. Throws ApiError `bad-field`. */
 export function checkStops(stop: unknown): void {
-  if (!Array.isArray(stop) || stop.every((text) => typeof text === 'string')) return
-  throw new ApiError('bad-field', "invalid type for 'stop' field: every element of the list must be a string")
+  const wrong = Array.isArray(stop) ? stop.findIndex((text) => typeof text !== 'string') : -1
+  if (wrong < 0) return
+  const type = goTypeOf((stop as readonly unknown[])[wrong])
+  throw new ApiError('bad-field', `invalid type for 'stop' field: ${type}`)
 }
 
 const efforts: Readonly<Record<string, false | 'low' | 'medium' | 'high' | 'max'>> = {

@@ -83,8 +83,8 @@ export const chatRows: readonly Row[] = section('2.4 chat', [
     'completion',
   ),
   row(
-    'a message may have no content',
-    post('/api/chat', { ...chat, messages: [{ role: 'user' }, { role: 'assistant', content: '' }, user('Hi')] }),
+    'a message may have no content, or be null',
+    post('/api/chat', { ...chat, messages: [null, { role: 'user' }, { role: 'assistant', content: '' }, user('Hi')] }),
     { status: 200 },
     'completion',
   ),

@@ -68,6 +68,12 @@ export const sharedRows: readonly Row[] = section('2.1 shared', [
       'completion',
     ),
   ),
+  row(
+    'a schema that says nothing is any object',
+    post('/api/generate', { ...said, format: {}, options: { num_predict: 1, temperature: 0 } }),
+    { status: 200, json: { response: /^\{/ } },
+    'completion',
+  ),
   row('an empty format is none', post('/api/chat', { ...chat, format: '' }), { status: 200 }, 'completion'),
   row('a format that is null is none', post('/api/chat', { ...chat, format: null }), { status: 200 }, 'completion'),
   row(

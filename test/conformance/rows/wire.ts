@@ -72,6 +72,12 @@ export const wireRows = section('0 wire', [
       ...error(400, 'missing request body'),
     },
   ),
+  ...(['/v1/chat/completions', '/v1/completions', '/v1/embeddings', '/v1/messages'] as const).map((path) =>
+    row(`POST ${path} without a body is 400 in the words of Go`, post(path, ''), {
+      status: 400,
+      json: { error: { type: 'invalid_request_error', message: 'EOF' } },
+    }),
+  ),
   row('half an object is 400', post('/api/chat', '{"model":"x"'), error(400, 'unexpected EOF')),
   row(
     'what is no JSON is 400',
@@ -136,6 +142,10 @@ export const wireRows = section('0 wire', [
     type: /^text\/plain/,
     text: '405 method not allowed',
     headers: { allow: 'POST' },
+  }),
+  row('an unknown method of a route with a name in it is 405 as well', get(`/api/blobs/sha256:${'0'.repeat(64)}`), {
+    status: 405,
+    headers: { allow: /^(HEAD, POST|POST, HEAD)$/ },
   }),
   row('a trailing slash leads to the same route or there', get('/api/version/'), { status: oneOf(200, 301) }),
   row('double slashes lead to the same route or there', get('//api/tags'), { status: oneOf(200, 301, 307) }),

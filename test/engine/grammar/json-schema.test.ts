@@ -117,6 +117,8 @@ describe('the grammar of a schema', () => {
     [{ type: 'integer' }, 1.5, false],
     [{ type: 'number' }, -1.5e-7, true],
     [{}, { anything: [1, 'x', null] }, true],
+    [{}, [1], false],
+    [{ type: 'array', items: {} }, [1, 'x', null], true],
   ])('reads %j: %j is %s', (schema, value, expected) => {
     expect(allows(schema as Record<string, unknown>, value)).toBe(expected)
   })

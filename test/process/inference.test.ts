@@ -55,7 +55,7 @@ describe('chat', () => {
   })
 
   it('puts the pieces on the wire as they are made, not all at the end', async () => {
-    const stream = await LineStream.post(b, '/api/chat', { ...chat, options: { ...options, num_predict: 200 } })
+    const stream = await LineStream.post(b, '/api/chat', { ...chat, options: { ...options, num_predict: 1000 } })
     expect([stream.status, stream.contentType]).toEqual([200, 'application/x-ndjson'])
     await stream.next()
     const during = await holder.engine()

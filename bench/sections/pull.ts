@@ -12,6 +12,9 @@ import type { Section, SectionResult } from '../support/section.ts'
 import { Worker } from '../support/worker.ts'
 
 const blobBytes = 1_000_000_000
+/** A longer one, pulled once: it takes no more memory. */
+const timesLonger = 4
+const mostMoreMegabytes = 32
 /** Two parts and a bit more. */
 const smokeBytes = 80_000_000
 /** Between two looks at a node's memory. */
@@ -26,6 +29,7 @@ const registryWorker = new URL('../workers/registry.ts', import.meta.url)
 const columns = ['MB/s', 'CPU s per GB', 'memory grown, MB'] as const
 const arms = {
   node: 'a node',
+  longer: `a node, ${timesLonger} times the bytes`,
   file: 'curl to a file',
   hashed: 'curl to a file, then sha256sum',
   nothing: 'curl to /dev/null',
@@ -37,16 +41,14 @@ export const pull: Section = {
   method: `A blob of ${blobBytes / 1e9} GB from a registry in a process of its own on this machine, which makes its bytes up as they are asked for. A fresh node pulls it in parallel
 parts, hashes it, and keeps it synced on the disk; curl fetches it in one stream, to a file and to nowhere; sha256sum afterwards makes that the same work. Memory is the most that the node had
 resident during the pull, less what it had before. Before each of them as many bytes are written to a file that is removed: a virtual machine's memory, and with it the disk's cache, is
-slow at its first touch, which costs more than all the rest.`,
+slow at its first touch, which costs more than all the rest. A blob of ${timesLonger} times the size is pulled once, for the memory that it takes.`,
   run,
 }
 
 async function run(context: BenchContext): Promise<SectionResult> {
   const table = new Table(columns)
   const sizeBytes = context.smoke ? smokeBytes : blobBytes
-  const worker = context.track(new Worker(registryWorker, [sizeBytes]))
-  const { port } = await worker.answer<{ port: number }>()
-  const source = { url: `http://127.0.0.1:${port}`, sizeBytes }
+  const source = await sourceOf(context, sizeBytes)
   const [hasCurl, hasSum] = ['curl', 'sha256sum'].map((program) => isThere(program))
   for (let round = 0; round < context.rounds; round++) {
     table.add(arms.node, await pulled(context, source))
@@ -59,6 +61,7 @@ async function run(context: BenchContext): Promise<SectionResult> {
     await rm(file)
     table.add(arms.nothing, { 'MB/s': rate(source, await fetched(source, '/dev/null')) })
   }
+  table.add(arms.longer, await pulled(context, await sourceOf(context, timesLonger * sizeBytes)))
   const share = byRound(
     [arms.node, arms.file].map((arm) => table.values(arm, 'MB/s')),
     (node, curl) => node / curl,
@@ -72,6 +75,17 @@ async function run(context: BenchContext): Promise<SectionResult> {
     unit: 'MB',
     met: grown.median <= mostGrownMegabytes,
   }
+  const more = byRound(
+    [arms.longer, arms.node].map((arm) => table.values(arm, 'memory grown, MB')),
+    (longer, node) => longer - node,
+  )
+  const flat = {
+    what: `the same for ${timesLonger} times the bytes, beyond that`,
+    target: `≤ ${mostMoreMegabytes} MB`,
+    measured: more,
+    unit: 'MB',
+    met: more.median <= mostMoreMegabytes,
+  }
   const speed = {
     what: 'a pull against curl to a file',
     target: `≥ ${leastShare} ×`,
@@ -81,7 +95,7 @@ async function run(context: BenchContext): Promise<SectionResult> {
   }
   return {
     tables: [{ title: `A blob of ${sizeBytes / 1e6} MB`, table }],
-    verdicts: hasCurl ? [speed, memory] : [memory],
+    verdicts: hasCurl ? [speed, memory, flat] : [memory, flat],
     ...(hasCurl ? {} : { notes: ['Not compared: curl is not installed here.'] }),
   }
 }
@@ -89,6 +103,12 @@ async function run(context: BenchContext): Promise<SectionResult> {
 interface Source {
   readonly url: string
   readonly sizeBytes: number
+}
+
+async function sourceOf(context: BenchContext, sizeBytes: number): Promise<Source> {
+  const worker = context.track(new Worker(registryWorker, [sizeBytes]))
+  const { port } = await worker.answer<{ port: number }>()
+  return { url: `http://127.0.0.1:${port}`, sizeBytes }
 }
 
 async function pulled(context: BenchContext, { url, sizeBytes }: Source) {

@@ -110,7 +110,8 @@ function attempt(id: number, act: () => void): void {
   try {
     act()
   } catch (error) {
-    close(id)
+    const file = files.get(id)
+    if (file instanceof GrowingFile) file.close()
     files.set(id, error as Error)
   }
 }

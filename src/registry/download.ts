@@ -9,8 +9,12 @@ import type { Blob, Partial } from './shelf.ts'
 /** Parts at once: enough to fill a link whose single streams are slow. */
 const parallelParts = 8
 
-/** Bytes asked for at once: so many that the way to the first byte costs little, so few that the parts end together. */
-const partBytes = 32 * 1024 * 1024
+/** Bytes asked for at once, at most and at least: so many that the way to the first byte costs little. */
+const maxPartBytes = 64 * 1024 * 1024
+const minPartBytes = 8 * 1024 * 1024
+
+/** Of what is left, a part is this share of an even share: ever smaller ones end together (guided self-scheduling). */
+const shareOfEven = 0.5
 
 export interface DownloadInit {
   readonly registry: Registry
@@ -70,7 +74,13 @@ class Download {
   }
 
   async #work(first: Part | undefined, onRanges?: () => void): Promise<void> {
-    for (let part = first; part !== undefined; part = this.#nextPart()) await this.#fetch(part, onRanges)
+    if (first === undefined) return
+    const { partial, blob } = this.#init
+    // One for all its parts: what is outside of V8's heap makes it collect all of that.
+    const piece = Buffer.allocUnsafe(Math.min(partial.pieceBytes, blob.sizeBytes))
+    for (let part: Part | undefined = first; part !== undefined; part = this.#nextPart()) {
+      await this.#fetch(part, piece, onRanges)
+    }
   }
 
   /** The next bytes that are missing, from the start of a piece on. */
@@ -79,19 +89,21 @@ class Download {
     const { pieceBytes } = partial
     let at = this.#next
     while (at < blob.sizeBytes && partial.isThere(at / pieceBytes)) at += pieceBytes
+    const share = ((blob.sizeBytes - at) / parallelParts) * shareOfEven
+    const most = at + Math.min(maxPartBytes, Math.max(minPartBytes, share))
     let end = at
-    while (end < blob.sizeBytes && end - at < partBytes && !partial.isThere(end / pieceBytes)) end += pieceBytes
+    while (end < blob.sizeBytes && end < most && !partial.isThere(end / pieceBytes)) end += pieceBytes
     this.#next = end
     return at < blob.sizeBytes ? { at, end: Math.min(end, blob.sizeBytes) } : undefined
   }
 
-  async #fetch(part: Part, onRanges: (() => void) | undefined): Promise<void> {
+  async #fetch(part: Part, piece: Buffer, onRanges: (() => void) | undefined): Promise<void> {
     await retrying(this.#init.patience ?? partPatience, this.#signal, async (progressed) => {
       // It may have broken after its last byte.
       if (part.at === part.end) return
       const answer = await this.#ask(part)
       if (answer.status === 206) onRanges?.()
-      const taking = this.#take(answer, part, progressed)
+      const taking = this.#take(answer, part, piece, progressed)
       await taking.catch((error) => {
         // The place may have moved.
         this.#direct = undefined
@@ -127,9 +139,8 @@ class Download {
   }
 
   /** Writes what comes piece by piece; `part.at` is where it goes on. */
-  async #take(answer: Answered, part: Part, progressed: () => void): Promise<void> {
+  async #take(answer: Answered, part: Part, piece: Buffer, progressed: () => void): Promise<void> {
     const { partial, rate, onBytes } = this.#init
-    const piece = Buffer.allocUnsafe(Math.min(partial.pieceBytes, part.end - part.at))
     let filled = 0
     try {
       for await (const chunk of answer.body) {

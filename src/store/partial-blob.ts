@@ -3,13 +3,13 @@
  * one byte for each piece that is there. A power cut may keep a mark and lose its piece; the digest tells, and then the
  * blob is fetched anew. The digest is computed behind the pieces while others still come.
  */
-import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { FileHash } from './file-hash.ts'
 import { fileError, StoreError } from './store-error.ts'
 
-/** Written, marked and hashed at once: long enough to be cheap, short enough not to hold the event loop. */
+/** Written and marked at once: long enough to be cheap, short enough that a crash loses little. */
 const pieceBytes = 1024 * 1024
 
 /** Written before the disk is told to keep up: the last sync is then short, and the memory of unwritten pages bounded. */
@@ -42,11 +42,9 @@ export class PartialBlob implements AsyncDisposable {
   readonly #marks: FileHandle
   readonly #there: Uint8Array
   #completedBytes = 0
-  readonly #hash = createHash('sha256')
-  /** Pieces that are hashed, from the first on. */
-  #hashed = 0
-  #hashing: Promise<void> | undefined
-  #closed = false
+  readonly #hash: FileHash
+  /** The first piece that is not there. */
+  #front = 0
   /** The last write that was begun. */
   #writing: Promise<unknown> = Promise.resolve()
   #unsyncedBytes = 0
@@ -61,6 +59,8 @@ export class PartialBlob implements AsyncDisposable {
     this.#marks = marks
     this.#there = there
     for (const [piece, mark] of there.entries()) if (mark === 1) this.#completedBytes += this.#sizeOf(piece)
+    this.#hash = new FileHash(this.#path)
+    this.#followFront()
   }
 
   /** Opens what an earlier run left, or begins. Throws a StoreError. */
@@ -93,11 +93,7 @@ export class PartialBlob implements AsyncDisposable {
     await written
     this.#there[piece] = 1
     this.#completedBytes += bytes.length
-    if (piece === this.#hashed && this.#hashing === undefined) {
-      this.#hash.update(bytes)
-      this.#hashed += 1
-    }
-    this.#follow().catch(() => undefined) // Whoever keeps it hears of that.
+    this.#followFront()
   }
 
   async #writePiece(piece: number, bytes: Uint8Array): Promise<void> {
@@ -129,9 +125,9 @@ export class PartialBlob implements AsyncDisposable {
   async keep(): Promise<void> {
     const { hex, target } = this.#init
     if (this.#there.includes(0)) throw new StoreError('corrupt', `${this.#path} is not complete. Pull the model again.`)
-    // A run that was ending when the last piece came has not seen it.
-    while (this.#hashed < this.#there.length) await this.#follow()
-    const found = this.#hash.digest('hex')
+    const found = await this.#hash.digest(this.#init.sizeBytes).catch((error: unknown) => {
+      throw fileError('Reading', this.#path, error)
+    })
     if (found !== hex) {
       await this.#remove()
       const words = `want sha256:${hex}, got sha256:${found}`
@@ -151,8 +147,8 @@ export class PartialBlob implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true
-    await Promise.allSettled([this.#hashing, this.#writing, this.#syncing])
+    this.#hash[Symbol.dispose]()
+    await Promise.allSettled([this.#writing, this.#syncing])
     await Promise.all([this.#file.close(), this.#marks.close()])
   }
 
@@ -160,23 +156,9 @@ export class PartialBlob implements AsyncDisposable {
     await Promise.all([this.#path, this.#path + marksSuffix].map((path) => rm(path, { force: true })))
   }
 
-  /** Hashes the pieces that follow the hashed ones; one such run at a time. */
-  #follow(): Promise<void> {
-    this.#hashing ??= this.#hashFrom().finally(() => {
-      this.#hashing = undefined
-    })
-    return this.#hashing
-  }
-
-  async #hashFrom(): Promise<void> {
-    if (!this.isThere(this.#hashed)) return
-    const buffer = Buffer.allocUnsafe(pieceBytes)
-    for (; this.isThere(this.#hashed) && !this.#closed; this.#hashed++) {
-      const size = this.#sizeOf(this.#hashed)
-      const { bytesRead } = await this.#file.read(buffer, 0, size, this.#hashed * pieceBytes)
-      if (bytesRead < size) throw new StoreError('corrupt', `${this.#path} was cut short. Pull the model again.`)
-      this.#hash.update(buffer.subarray(0, size))
-    }
+  #followFront(): void {
+    while (this.isThere(this.#front)) this.#front += 1
+    this.#hash.follow(Math.min(this.#front * pieceBytes, this.#init.sizeBytes))
   }
 
   #sizeOf(piece: number): number {

@@ -16,6 +16,8 @@ export interface DraftLayer extends Layer {
 export interface Parts {
   readonly layers: readonly DraftLayer[]
   readonly config: Config
+  /** Options by Ollama's names. */
+  readonly parameters: Readonly<Record<string, unknown>>
 }
 
 /** A model that another one begins with. */

@@ -108,7 +108,7 @@ async function commit(creation: Creation, layers: readonly DraftLayer[], config:
     await inTurn(async () => {
       for (const layer of layers) {
         const isNew = await settle(layout, layer)
-        onStatus(`${isNew ? 'creating new' : 'using existing'} layer ${layer.digest}`)
+        onStatus(layer.status ?? `${isNew ? 'creating new' : 'using existing'} layer ${layer.digest}`)
       }
       await settle(layout, { digest: `sha256:${sha256Hex(config)}`, size: config.length, bytes: config })
       onStatus('writing manifest')

@@ -10,6 +10,8 @@ import type { StagedFile } from './staged-file.ts'
 export interface DraftLayer extends Layer {
   readonly bytes?: Buffer
   readonly staged?: StagedFile
+  /** Told of it instead of whether it was here already. */
+  readonly status?: string
 }
 
 /** What a model begins with. */

@@ -6,16 +6,18 @@ import { blobPath } from './layout.ts'
 import { layersOf, textLayer } from './manifest.ts'
 
 /** The parts as they are where the request brings a template, or none is known. Throws a StoreError. */
-export async function withKnownTemplate({ layout, request, onStatus }: Creation, parts: Parts): Promise<Parts> {
+export async function withKnownTemplate({ layout, request }: Creation, parts: Parts): Promise<Parts> {
   const [model] = layersOf(parts, 'model') as readonly DraftLayer[]
   if (request.template || model === undefined) return parts
   const chat = await readChatTemplate(model.staged?.path ?? blobPath(layout, model.digest))
   const known = chat && detectTemplate(chat)
   if (known === undefined) return parts
-  onStatus(`using autodetected template ${known.name}`)
   return {
     ...parts,
-    layers: [...parts.layers, textLayer('template', known.source)],
+    layers: [
+      ...parts.layers,
+      { ...textLayer('template', known.source), status: `using autodetected template ${known.name}` },
+    ],
     parameters: { ...parts.parameters, stop: known.stop },
   }
 }

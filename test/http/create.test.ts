@@ -54,7 +54,9 @@ describe('POST /api/create', () => {
     expect(made.lines.map(({ status }) => status)).toEqual([
       'parsing GGUF',
       `using existing layer sha256:${tinyHex}`,
+      'using autodetected template chatml',
       `creating new layer ${digestOf(Buffer.from('Be brief.'))}`,
+      `creating new layer ${digestOf(Buffer.from('{"stop":["<|im_start|>","<|im_end|>"]}\n'))}`,
       'writing manifest',
       'success',
     ])
@@ -95,7 +97,7 @@ describe('POST /api/create', () => {
     ['a bad template', { model: 'x', from: 'y', template: '{{ .Prompt' }, /^template error: /],
     ['safetensors', { model: 'x', files: { 'm.safetensors': '' } }, /^m\.safetensors: .* convert_hf_to_gguf\.py/],
     ['a draft', { model: 'x', from: 'y', draft_files: { a: 'b' } }, /draft_files/],
-    ['messages with calls', { model: 'x', from: 'y', messages: [{ role: 'a', tool_calls: [{}] }] }, /no tool calls/],
+    ['an image that is none', { model: 'x', from: 'y', messages: [{ role: 'a', images: ['?'] }] }, /^illegal base64/],
     ['a message of nobody', { model: 'x', from: 'y', messages: [{ content: 'a' }] }, /role/],
   ])('refuses %s with a status', async (_what, body, words) => {
     for (const stream of [true, false]) {

@@ -84,7 +84,11 @@ function inOrder(parameters: Readonly<Record<string, unknown>>): Record<string, 
   return Object.fromEntries(keys.map((key) => [key, parameters[key]]))
 }
 
-const goJson = (value: unknown): string => `${JSON.stringify(value)}\n`
+/** Go's encoder escapes what would mean something in a web page, and ends with a newline. */
+function goJson(value: unknown): string {
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return `${JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, escaped)}\n`
+}
 
 /** Without what is undefined: a base's own is then kept. */
 function definedOf(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -46,7 +46,7 @@ export async function showModel(
     template: shownTemplate({ config, facts, goTemplate: templates[0] }),
     ...(systems[0] === undefined ? {} : { system: systems[0] }),
     details: detailsOf(model),
-    ...(messages.length > 0 ? { messages } : {}),
+    ...(messages.length > 0 ? { messages: messages.map(({ role, content }) => ({ role, content })) } : {}),
     model_info: modelInfo,
     ...(projector === undefined ? {} : { projector_info: await readGgufInfo(blobPath(projector.digest), verbose) }),
     ...(tensors.length === 0 ? {} : { tensors }),

@@ -70,7 +70,7 @@ export interface NewModel {
   /** Options by Ollama's names; each replaces the one of the model that it begins with. */
   readonly parameters: Readonly<Record<string, unknown>>
   /** None: inherited. */
-  readonly messages: readonly { readonly role: string; readonly content: string }[]
+  readonly messages: readonly ChatMessage[]
   readonly renderer?: string
   readonly parser?: string
   readonly requires?: string

@@ -33,6 +33,9 @@ export const maxAddressesPerMember = 3
 /** Characters of `/api/show`'s JSON in one answer: at three bytes each they fill three quarters of a frame. */
 export const maxShowPiece = 256 * 1024
 
+/** Characters of what prevented something on another node. */
+export const maxProblemLength = 1024
+
 /** Characters of a system text that is to be shown instead of a model's. */
 export const maxShownSystem = 64 * 1024
 
@@ -187,15 +190,16 @@ const replies = {
     activeTasks: count,
     uptimeMs: Type.Number({ minimum: 0 }),
   }),
-  /** A piece of the JSON from the asked offset on, and how long it is in all; null: there is no such model. */
+  /** A piece of the JSON from the asked offset on, and how long it is in all; null: there is no such model, or a problem. */
   'models.shown': Type.Object({
     piece: Type.Union([Type.String({ maxLength: maxShowPiece }), Type.Null()]),
     totalLength: count,
+    problem: Type.Optional(Type.String({ maxLength: maxProblemLength })),
   }),
   /** Whether the name was there, and what prevented the change if something did. */
   'models.changed': Type.Object({
     found: Type.Boolean(),
-    problem: Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
+    problem: Type.Union([Type.String({ maxLength: maxProblemLength }), Type.Null()]),
   }),
   'engine.unloaded': Type.Object({ found: Type.Boolean() }),
   'inspector.following': Type.Object({ found: Type.Boolean() }),

@@ -11,7 +11,7 @@ import { ApiError, type ErrorCode } from './errors.ts'
 import type { RegistryServices, SharedManifest } from './services.ts'
 
 export interface FilesInit {
-  readonly cluster: Pick<Cluster, 'ask' | 'view' | 'self'>
+  readonly cluster: Pick<Cluster, 'ask' | 'view' | 'self' | 'remove'>
   /** Undefined where the models are another server's. */
   readonly models: ModelFiles | undefined
   /** A file of a node, this one included; undefined: it does not have it. Rejects when it cannot be reached or read. */
@@ -44,6 +44,16 @@ export function clusterFiles(init: FilesInit): RegistryServices {
       listModels(await cluster.view())
         .filter(({ name }) => isOf(repository, name))
         .map(({ name }) => name.slice(name.lastIndexOf(':') + 1)),
+    namesOf: async (repository, digest) =>
+      listModels(await cluster.view())
+        .filter((model) => `sha256:${model.digest}` === digest && isOf(repository, model.name))
+        .map(({ name }) => name),
+    remove: (name) =>
+      cluster.remove(name).catch((error: ApiError) => {
+        throw error.code === 'model-not-found'
+          ? new ApiError('manifest-unknown', `no node of this cluster holds ${name}`)
+          : error
+      }),
     blob: async (repository, digest, signal) => {
       const own = await init.openFile(cluster.self, { kind: 'blob', digest }, signal).catch(makerRefusal)
       if (own !== undefined) return own

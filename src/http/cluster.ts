@@ -156,6 +156,7 @@ export class Cluster {
     for (let totalLength = 1; text.length < totalLength; ) {
       const message = { type: 'models.show', name, ...wishes, offset: text.length }
       const answer = await this.askRef(refOf(node, 'node/models'), message)
+      if (answer.problem !== undefined) throw new ApiError('store-failed', `${report?.name ?? node}: ${answer.problem}`)
       if (typeof answer.piece !== 'string' || answer.piece === '') return undefined
       text += answer.piece
       totalLength = Math.min(maxShowLength, answer.totalLength as number)

@@ -7,7 +7,7 @@ import { parseModelName } from '../../protocols/model-name.ts'
 import { clientSignal } from './answer.ts'
 import { ApiError } from './errors.ts'
 import { fieldReader } from './fields.ts'
-import { MessageFields } from './messages.ts'
+import { MessageFields, messagesOf } from './messages.ts'
 import type { RouteAbout } from './openapi.ts'
 import { answerProgress, progressOf } from './progress.ts'
 import type { ApiServices, Progress } from './services.ts'
@@ -54,7 +54,7 @@ async function* making(services: ApiServices, fields: CreateRequest, signal: Abo
 /** Throws an ApiError for what can be told from the request alone, so that it has a status; in Ollama's order. */
 function newModel(fields: CreateRequest): NewModel {
   const name = fields.model || fields.name || ''
-  const { from, files = {}, adapters = {}, license = [], parameters = {}, messages = [] } = fields
+  const { from, files = {}, adapters = {}, license = [], parameters = {}, messages } = fields
   Object.keys(files).forEach(checkFileName)
   for (const wanted of from ? [name, from] : [name]) {
     if (parseModelName(wanted) === undefined) throw new ApiError('model-name-invalid')
@@ -71,7 +71,7 @@ function newModel(fields: CreateRequest): NewModel {
     ...given(texts),
     ...{ files, adapters, parameters },
     licenses: [license].flat(),
-    messages: messages.map(messageOf),
+    messages: ownMessages(messages),
   }
 }
 
@@ -93,15 +93,8 @@ function checkFileName(file: string): void {
   if (!isClean) throw new ApiError('bad-field', 'file path must be relative')
 }
 
-/** What a conversation begins with is what somebody said: nothing else of a message is kept. */
-function messageOf(message: Static<typeof MessageFields>): NewModel['messages'][number] {
-  const { role = '', content = '', images = [], tool_calls = [] } = message
-  if (images.length > 0 || tool_calls.length > 0) {
-    throw new ApiError(
-      'not-supported',
-      'the messages of a model have a role and a content, no images and no tool calls',
-    )
-  }
-  if (role === '') throw new ApiError('bad-field', 'a message has no role: give system, user or assistant')
-  return { role: role.toLowerCase(), content }
+/** What every conversation with it begins with. */
+function ownMessages(messages: CreateRequest['messages'] = []): NewModel['messages'] {
+  if (messages.every(({ role }) => role)) return messagesOf(messages)
+  throw new ApiError('bad-field', 'a message has no role: give system, user or assistant')
 }

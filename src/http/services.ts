@@ -92,6 +92,10 @@ export interface RegistryServices {
   /** The same by its digest, if a tag of the repository has it. */
   manifestOf(repository: string, digest: string, signal: AbortSignal): Promise<SharedManifest | undefined>
   tags(repository: string): Promise<readonly string[]>
+  /** The names of a repository that mean the manifest with this digest. */
+  namesOf(repository: string, digest: string): Promise<readonly string[]>
+  /** Removes a name from every node in reach. Rejects with `manifest-unknown` where none has it. */
+  remove(name: string): Promise<void>
   /** From this node, or from one that holds the repository. Rejects with `holders-gone`. */
   blob(repository: string, digest: string, signal: AbortSignal): Promise<ReadableBlob | undefined>
   /** Whether this node has it. */

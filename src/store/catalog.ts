@@ -25,7 +25,8 @@ import { GgufMemory } from './gguf.ts'
 import { type InTurn, importGguf } from './import.ts'
 import { blobPath, createFolders, type Layout, layoutAt, manifestPath } from './layout.ts'
 import { type Config, layersOf, type Manifest, readConfig, readManifest, usableManifest } from './manifest.ts'
-import { readMessages, readParameters, readTexts, showModel } from './show.ts'
+import { chatMessage, readMessages } from './own-messages.ts'
+import { readParameters, readTexts, showModel } from './show.ts'
 import { removeAbandoned } from './staged-file.ts'
 import { causeText, fileError, StoreError, type StoreErrorCode, systemCode } from './store-error.ts'
 import { heldModel, newestFirst, type StoredModel } from './stored-model.ts'
@@ -153,7 +154,7 @@ class FolderCatalog implements ModelsFolder {
       ...(facts.contextLength > 0 ? { trainedTokens: facts.contextLength } : {}),
       ...(system === undefined ? {} : { system }),
       ...(template === undefined ? {} : { template }),
-      ...(messages.length === 0 ? {} : { messages }),
+      ...(messages.length === 0 ? {} : { messages: messages.map(chatMessage) }),
       ...(renderer === undefined ? {} : { renderer }),
       ...(parser === undefined ? {} : { parser }),
     }

@@ -1,6 +1,7 @@
 /** Carries out `models.copy` and `models.delete` in the models folder, and has it looked at again. */
 import type { ModelCatalog } from '../../actors/model-catalog.ts'
 import type { ChangeRequest } from '../../actors/models.ts'
+import { maxProblemLength } from '../../protocols/messages.ts'
 import { here } from '../runtime/here.ts'
 import { fromPromise } from '../runtime/logic.ts'
 
@@ -20,7 +21,5 @@ export function changeLogic(catalog: ModelCatalog) {
   })
 }
 
-/** What the answer's schema takes. */
-const maxProblemLength = 1024
 /** A folder that takes longer to read is seen by the next regular look. */
 const refreshMs = 5000

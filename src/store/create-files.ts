@@ -34,6 +34,7 @@ export async function partsOfFiles(creation: Creation, stagedFiles: AsyncDisposa
   return {
     layers: [layer, ...projectors.map(({ digest, size }) => layerOf('projector', digest, size))],
     config: { ...config, model_families: [...new Set(families)] },
+    parameters: {},
   }
 }
 

@@ -7,17 +7,19 @@ import { GoTemplate } from '../prompt/go-template/go-template.ts'
 import { blobSize, keep, stageBytes } from './blobs.ts'
 import { adapterOf, partsOfFiles } from './create-files.ts'
 import type { Creation, DraftLayer, Parts } from './creation.ts'
+import { withKnownTemplate } from './known-template.ts'
 import { blobPath, createFolders, type Layout, manifestPath } from './layout.ts'
 import {
   type Config,
   configBytes,
   type Layer,
   type LayerKind,
-  layerOf,
   layersOf,
   manifestBytes,
   sha256Hex,
+  textLayer,
 } from './manifest.ts'
+import { storedMessage } from './own-messages.ts'
 import { quantized } from './quantized.ts'
 import { readParameters } from './show.ts'
 import { causeText, fileError, StoreError } from './store-error.ts'
@@ -32,22 +34,25 @@ export async function createModel(creation: Creation): Promise<void> {
   const base = request.from === undefined ? undefined : await creation.find(request.from)
   const start =
     base === undefined
-      ? await partsOfFiles(creation, stagedFiles)
-      : { layers: base.manifest.layers, config: base.config }
-  const { layers, config } = await withAdapter(creation, await quantized(creation, start, stagedFiles))
-  const parameters = base === undefined ? {} : await readParameters(base.manifest, (digest) => blobPath(layout, digest))
+      ? await withKnownTemplate(creation, await partsOfFiles(creation, stagedFiles))
+      : {
+          layers: base.manifest.layers,
+          config: base.config,
+          parameters: await readParameters(base.manifest, (digest) => blobPath(layout, digest)),
+        }
+  const { layers, config, parameters } = await withAdapter(creation, await quantized(creation, start, stagedFiles))
   const complete = withTexts(layers, request, { ...parameters, ...request.parameters })
   const { renderer = config.renderer, parser = config.parser, requires = config.requires } = request
   const own = { renderer, parser, requires }
   await commit(creation, complete, configBytes({ ...config, ...(definedOf(own) as Partial<Config>) }))
 }
 
-async function withAdapter(creation: Creation, { layers, config }: Parts): Promise<Parts> {
+async function withAdapter(creation: Creation, parts: Parts): Promise<Parts> {
   const adapter = await adapterOf(creation)
-  if (adapter === undefined) return { layers, config }
+  if (adapter === undefined) return parts
   // Beside those that the base has, as Ollama does it; the same one twice would count twice.
-  const others = layers.filter(({ digest }) => digest !== adapter.digest)
-  return { layers: [...others, adapter], config }
+  const others = parts.layers.filter(({ digest }) => digest !== adapter.digest)
+  return { ...parts, layers: [...others, adapter] }
 }
 
 /** The request's texts over those that the layers have; licences are added. */
@@ -61,7 +66,7 @@ function withTexts(
   if (system) texts = replaced(texts, 'system', system)
   texts = [...texts, ...licenses.filter((text) => text !== '').map((text) => textLayer('license', text))]
   if (Object.keys(parameters).length > 0) texts = replaced(texts, 'params', goJson(inOrder(parameters)))
-  return messages.length > 0 ? replaced(texts, 'messages', goJson(messages)) : texts
+  return messages.length > 0 ? replaced(texts, 'messages', goJson(messages.map(storedMessage))) : texts
 }
 
 function replaced(layers: readonly DraftLayer[], kind: LayerKind, text: string): readonly DraftLayer[] {
@@ -73,18 +78,17 @@ function without(layers: readonly DraftLayer[], kind: LayerKind): readonly Draft
   return layers.filter((layer) => !gone.has(layer))
 }
 
-function textLayer(kind: LayerKind, text: string): DraftLayer {
-  const bytes = Buffer.from(text)
-  return { ...layerOf(kind, `sha256:${sha256Hex(bytes)}`, bytes.length), bytes }
-}
-
 /** As Go writes a map: by its keys, so that the same options have the same bytes. */
 function inOrder(parameters: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const keys = Object.keys(parameters).sort()
   return Object.fromEntries(keys.map((key) => [key, parameters[key]]))
 }
 
-const goJson = (value: unknown): string => `${JSON.stringify(value)}\n`
+/** Go's encoder escapes what would mean something in a web page, and ends with a newline. */
+function goJson(value: unknown): string {
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return `${JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, escaped)}\n`
+}
 
 /** Without what is undefined: a base's own is then kept. */
 function definedOf(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -108,7 +112,7 @@ async function commit(creation: Creation, layers: readonly DraftLayer[], config:
     await inTurn(async () => {
       for (const layer of layers) {
         const isNew = await settle(layout, layer)
-        onStatus(`${isNew ? 'creating new' : 'using existing'} layer ${layer.digest}`)
+        onStatus(layer.status ?? `${isNew ? 'creating new' : 'using existing'} layer ${layer.digest}`)
       }
       await settle(layout, { digest: `sha256:${sha256Hex(config)}`, size: config.length, bytes: config })
       onStatus('writing manifest')

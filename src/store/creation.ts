@@ -10,12 +10,16 @@ import type { StagedFile } from './staged-file.ts'
 export interface DraftLayer extends Layer {
   readonly bytes?: Buffer
   readonly staged?: StagedFile
+  /** Told of it instead of whether it was here already. */
+  readonly status?: string
 }
 
 /** What a model begins with. */
 export interface Parts {
   readonly layers: readonly DraftLayer[]
   readonly config: Config
+  /** Options by Ollama's names. */
+  readonly parameters: Readonly<Record<string, unknown>>
 }
 
 /** A model that another one begins with. */

@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { quantizationName, tensorTypeName } from '../gguf/ggml-types.ts'
 import { GgufError, type GgufHeader, readGgufHeader, type Tensor } from '../gguf/header.ts'
+import type { ChatTemplate } from '../prompt/detect-template.ts'
 import { fileError, StoreError } from './store-error.ts'
 
 export interface GgufFacts {
@@ -82,6 +83,21 @@ export async function readGgufDetails(path: string, verbose: boolean): Promise<G
     modelInfo: modelInfo(header),
     tensors: header.tensors.map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape })),
   }
+}
+
+/** The chat template of a file with what it is rendered with; undefined for a file without one. Reads the vocabulary. */
+export async function readChatTemplate(path: string): Promise<ChatTemplate | undefined> {
+  const { values } = await readHeader(path, 'all')
+  const source = textOf(values['tokenizer.chat_template'])
+  if (source === undefined) return undefined
+  const tokens = values['tokenizer.ggml.tokens']
+  const token = (key: string): string => {
+    const id = values[`tokenizer.ggml.${key}_token_id`]
+    const text: unknown = Array.isArray(tokens) && typeof id === 'number' ? tokens[id] : undefined
+    return typeof text === 'string' ? text : ''
+  }
+  const addsBos = values['tokenizer.ggml.add_bos_token'] !== false
+  return { source, bosToken: token('bos'), eosToken: token('eos'), addsBos }
 }
 
 /** What a file says of itself, whatever kind it is; its arrays as null unless `verbose`. */

@@ -1,9 +1,8 @@
 /**
  * Brings a GGUF into the store: hashed while it is copied, named only when it is complete and sound.
  *
- * The manifest has one layer, the file itself. Ollama adds a Go template and its stop strings when it recognises the
- * chat template; here the GGUF's own Jinja template is used and generation ends at the tokens that the GGUF names,
- * so there is nothing to add, and the same file gives the same manifest everywhere.
+ * The manifest has one layer, the file itself: prompts come of the GGUF's own Jinja template, and generation ends at the
+ * tokens that it names. Only `/api/create` adds a Go template where one is known, as Ollama does.
  */
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'

@@ -10,8 +10,8 @@ import { manifestType, maxManifestBytes } from '../../protocols/manifest.ts'
 import type { GgufFacts } from './gguf.ts'
 import { causeText, fileError, StoreError } from './store-error.ts'
 
-/** Largest manifest, config or text layer that is read, in bytes. */
-const maxFileBytes = maxManifestBytes
+/** Largest text or JSON layer that is read, in bytes: a model's messages may have images. */
+const maxTextBytes = 64 * 1024 * 1024
 
 const configType = 'application/vnd.docker.container.image.v1+json'
 const layerTypePrefix = 'application/vnd.ollama.image.'
@@ -56,7 +56,7 @@ export function layersOf(manifest: { readonly layers: readonly Layer[] }, kind: 
 
 /** A manifest, its bytes and their digest in hex. Throws a StoreError when it cannot be read or is not a manifest. */
 export async function readManifest(path: string): Promise<{ manifest: Manifest; bytes: Uint8Array; digest: string }> {
-  const bytes = await readBounded(path)
+  const bytes = await readBounded(path, maxManifestBytes)
   return { manifest: parseManifest(path, bytes), bytes, digest: sha256Hex(bytes) }
 }
 
@@ -76,19 +76,19 @@ export function usableManifest(origin: string, bytes: Uint8Array): Manifest {
 
 /** A config blob. Throws a StoreError when it cannot be read or is not a config. */
 export async function readConfig(path: string): Promise<Config> {
-  const config = parseJson(path, await readBounded(path))
+  const config = parseJson(path, await readBounded(path, maxManifestBytes))
   if (!configCheck.Check(config)) throw mismatch(path, 'a model config', configCheck, config)
   return config
 }
 
 /** A JSON layer (`params`, `messages`), not yet validated. */
 export async function readJson(path: string): Promise<unknown> {
-  return parseJson(path, await readBounded(path))
+  return parseJson(path, await readBounded(path, maxTextBytes))
 }
 
 /** A text layer (`system`, `template`, `license`). */
 export async function readText(path: string): Promise<string> {
-  return (await readBounded(path)).toString('utf8')
+  return (await readBounded(path, maxTextBytes)).toString('utf8')
 }
 
 /** The config of a model that is one GGUF: what Ollama keeps of it, and nothing that depends on the host. */
@@ -116,6 +116,12 @@ export function layerOf(kind: LayerKind, digest: string, size: number): Layer {
   return { mediaType: layerTypePrefix + kind, digest, size }
 }
 
+/** A layer with its bytes. */
+export function textLayer(kind: LayerKind, text: string): Layer & { readonly bytes: Buffer } {
+  const bytes = Buffer.from(text)
+  return { ...layerOf(kind, `sha256:${sha256Hex(bytes)}`, bytes.length), bytes }
+}
+
 /** A manifest, byte by byte as Ollama's encoder would write it. */
 export function manifestBytes(config: Buffer, layers: readonly Layer[]): Buffer {
   const manifest = {
@@ -132,12 +138,12 @@ export function sha256Hex(bytes: Uint8Array): string {
 }
 
 /** Reads a whole small file; the limit holds even when the file grows meanwhile. */
-async function readBounded(path: string): Promise<Buffer> {
+async function readBounded(path: string, maxBytes: number): Promise<Buffer> {
   try {
     await using file = await open(path)
     const { size } = await file.stat()
-    if (size > maxFileBytes) {
-      throw new StoreError('corrupt', `${path} has ${size} bytes, more than the ${maxFileBytes} allowed. Remove it.`)
+    if (size > maxBytes) {
+      throw new StoreError('corrupt', `${path} has ${size} bytes, more than the ${maxBytes} allowed. Remove it.`)
     }
     const buffer = Buffer.alloc(size)
     let filled = 0

@@ -32,6 +32,7 @@ export async function quantized(creation: Creation, parts: Parts, stagedFiles: A
   const { quantization } = await readGgufFacts(staged.path)
   const layer = { ...layerOf('model', `sha256:${hash.digest('hex')}`, staged.sizeBytes), staged }
   return {
+    ...parts,
     layers: parts.layers.map((other) => (other === model ? layer : other)),
     config: { ...parts.config, file_type: quantization },
   }

@@ -1,11 +1,11 @@
 /** Answers `models.show`, piece by piece: a verbose answer has megabytes of vocabulary. */
 import type { ModelCatalog, ShownInstead } from '../../actors/model-catalog.ts'
 import type { ShowRequest } from '../../actors/models.ts'
-import { maxShowPiece } from '../../protocols/messages.ts'
+import { maxProblemLength, maxShowPiece } from '../../protocols/messages.ts'
 import { here } from '../runtime/here.ts'
 import { fromPromise } from '../runtime/logic.ts'
 
-/** What cannot be read is answered as not held here, and told to `onError`. */
+/** What cannot be read is answered with why, and told to `onError`. */
 export function showLogic(catalog: ModelCatalog, onError: (error: unknown, model: string) => void) {
   // The asker comes back at once for the next piece: one text is remembered between two pieces, and no more.
   let last: { readonly key: string; readonly text: string } | undefined
@@ -18,12 +18,23 @@ export function showLogic(catalog: ModelCatalog, onError: (error: unknown, model
     const instead = { ...(shownSystem === undefined ? {} : { system: shownSystem }), ...(options && { options }) }
     const key = JSON.stringify([name, verbose, instead])
     const remembered = offset > 0 && last?.key === key ? last.text : undefined
+    let problem: string | undefined
     const text =
-      remembered ?? (await textOf(name, verbose, instead).catch((error: unknown) => void onError(error, name)))
+      remembered ??
+      (await textOf(name, verbose, instead).catch((error: Error) => {
+        onError(error, name)
+        problem = error.message.slice(0, maxProblemLength)
+        return undefined
+      }))
     const piece = text === undefined ? null : pieceOf(text, offset)
     const isLast = text === undefined || piece === null || offset + piece.length >= text.length
     last = isLast ? undefined : { key, text }
-    here(system).tell(replyTo, { type: 'models.shown', piece, totalLength: text?.length ?? 0 })
+    here(system).tell(replyTo, {
+      type: 'models.shown',
+      piece,
+      totalLength: text?.length ?? 0,
+      ...(problem === undefined ? {} : { problem }),
+    })
   })
 }
 

@@ -8,6 +8,7 @@ import { floatText } from '../prompt/go-template/print.ts'
 import { shownTemplate } from './capabilities.ts'
 import { readGgufDetails, readGgufInfo } from './gguf.ts'
 import { type LayerKind, layersOf, type Manifest, readJson, readText } from './manifest.ts'
+import { readMessages, type StoredMessage } from './own-messages.ts'
 import { StoreError } from './store-error.ts'
 import { detailsOf, type StoredModel } from './stored-model.ts'
 
@@ -15,7 +16,6 @@ import { detailsOf, type StoredModel } from './stored-model.ts'
 export type BlobPath = (digest: string) => string
 
 const parametersCheck = Compile(Type.Record(Type.String(), Type.Unknown()))
-const messagesCheck = Compile(Type.Array(Type.Object({ role: Type.String(), content: Type.String() })))
 
 /** Throws a StoreError when a layer cannot be read. */
 export async function showModel(
@@ -46,7 +46,7 @@ export async function showModel(
     template: shownTemplate({ config, facts, goTemplate: templates[0] }),
     ...(systems[0] === undefined ? {} : { system: systems[0] }),
     details: detailsOf(model),
-    ...(messages.length > 0 ? { messages } : {}),
+    ...(messages.length > 0 ? { messages: messages.map(({ role, content }) => ({ role, content })) } : {}),
     model_info: modelInfo,
     ...(projector === undefined ? {} : { projector_info: await readGgufInfo(blobPath(projector.digest), verbose) }),
     ...(tensors.length === 0 ? {} : { tensors }),
@@ -67,27 +67,8 @@ export async function readParameters(manifest: Manifest, blobPath: BlobPath): Pr
   if (layer === undefined) return {}
   const path = blobPath(layer.digest)
   const parameters = await readJson(path)
-  if (!parametersCheck.Check(parameters)) throw notA('JSON object of parameters', path)
-  return parameters
-}
-
-interface Message {
-  readonly role: string
-  readonly content: string
-}
-
-/** The messages layer. Throws a StoreError when it is no list of messages. */
-export async function readMessages(manifest: Manifest, blobPath: BlobPath): Promise<readonly Message[]> {
-  const [layer] = layersOf(manifest, 'messages')
-  if (layer === undefined) return []
-  const path = blobPath(layer.digest)
-  const messages = await readJson(path)
-  if (!messagesCheck.Check(messages)) throw notA('JSON array of messages', path)
-  return messages
-}
-
-function notA(what: string, path: string): StoreError {
-  return new StoreError('corrupt', `${path} is not a ${what}. Pull or import the model again.`)
+  if (parametersCheck.Check(parameters)) return parameters
+  throw new StoreError('corrupt', `${path} is not a JSON object of parameters. Pull or import the model again.`)
 }
 
 /** Name and value per line; an array has a line for each element. */
@@ -115,7 +96,7 @@ interface ModelfileParts {
   readonly templates: readonly string[]
   readonly systems: readonly string[]
   readonly licenses: readonly string[]
-  readonly messages: readonly Message[]
+  readonly messages: readonly StoredMessage[]
   readonly parameters: readonly (readonly [name: string, value: string])[]
 }
 

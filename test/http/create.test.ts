@@ -50,11 +50,15 @@ async function adaptersOf(name: string): Promise<string[]> {
 describe('POST /api/create', () => {
   it('tells its steps as lines in the order of the reference', async () => {
     const made = await create({ model: 'mine', files: { 'tiny.gguf': await tiny() }, system: 'Be brief.' })
+    // Byte by byte what Ollama writes.
+    const stops = `${String.raw`{"stop":["\u003c|im_start|\u003e","\u003c|im_end|\u003e"]}`}\n`
     expect([made.status, made.type]).toEqual([200, 'application/x-ndjson'])
     expect(made.lines.map(({ status }) => status)).toEqual([
       'parsing GGUF',
       `using existing layer sha256:${tinyHex}`,
+      'using autodetected template chatml',
       `creating new layer ${digestOf(Buffer.from('Be brief.'))}`,
+      `creating new layer ${digestOf(Buffer.from(stops))}`,
       'writing manifest',
       'success',
     ])
@@ -95,7 +99,7 @@ describe('POST /api/create', () => {
     ['a bad template', { model: 'x', from: 'y', template: '{{ .Prompt' }, /^template error: /],
     ['safetensors', { model: 'x', files: { 'm.safetensors': '' } }, /^m\.safetensors: .* convert_hf_to_gguf\.py/],
     ['a draft', { model: 'x', from: 'y', draft_files: { a: 'b' } }, /draft_files/],
-    ['messages with calls', { model: 'x', from: 'y', messages: [{ role: 'a', tool_calls: [{}] }] }, /no tool calls/],
+    ['an image that is none', { model: 'x', from: 'y', messages: [{ role: 'a', images: ['?'] }] }, /^illegal base64/],
     ['a message of nobody', { model: 'x', from: 'y', messages: [{ content: 'a' }] }, /role/],
   ])('refuses %s with a status', async (_what, body, words) => {
     for (const stream of [true, false]) {

@@ -168,6 +168,8 @@ const refusingRegistry: RegistryServices = {
   manifest: notScripted,
   manifestOf: notScripted,
   tags: notScripted,
+  namesOf: notScripted,
+  remove: notScripted,
   blob: notScripted,
   hasBlob: notScripted,
   beginUpload: notScripted,

@@ -48,6 +48,23 @@ it('a model goes from one cluster to another and back through nodes that do not 
   await expect(none).rejects.toThrow('not found')
 })
 
+it('a model that is deleted over /v2 of a node that does not hold it is gone from every node', async () => {
+  const holder = await cluster.start('holder', { holds: true })
+  const other = await cluster.start('other', { holds: true, join: holder })
+  const front = await cluster.start('front', { join: holder })
+  await front.knowsHolders('tiny', holder, other)
+  const remove = () => fetch(`${front.url}/v2/library/tiny/manifests/latest`, { method: 'DELETE' })
+  expect((await remove()).status).toBe(202)
+  for (const node of [holder, other, front]) {
+    await eventually('the model is gone', async () => (await node.client.list()).models.length === 0)
+  }
+  const again = await remove()
+  expect([again.status, (await again.json()) as unknown]).toMatchObject([
+    404,
+    { errors: [{ code: 'MANIFEST_UNKNOWN' }] },
+  ])
+})
+
 it('a push goes on when the node that takes it is killed in the middle and started again', async () => {
   const holder = await cluster.start('holder')
   const folder = mkdtempSync(join(tmpdir(), 'omx-push-'))

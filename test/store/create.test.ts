@@ -35,10 +35,44 @@ describe('a model made of a file', () => {
   it('is the version that an import of the file gives', async () => {
     const folder = await temporaryFolder()
     const catalog = await openCatalog(folder)
-    await create(catalog, { name: 'made' }, { 'tiny.gguf': tiny })
-    await catalog.importGguf('imported', tinySource())
+    const bare = ggufBytes({ 'general.architecture': 'llama' })
+    await create(catalog, { name: 'made' }, { 'bare.gguf': bare })
+    await catalog.importGguf('imported', chunks(bare))
     expect(await manifestOf(folder, 'made')).toEqual(await manifestOf(folder, 'imported'))
     expect(await readdir(join(folder, 'blobs'))).toHaveLength(2)
+  })
+
+  it('has the Go template that renders what its own does, and the strings that end an answer', async () => {
+    const catalog = await openCatalog(await temporaryFolder())
+    const steps = await create(catalog, { name: 'made' }, { 'tiny.gguf': tiny })
+    expect(steps).toContain('using autodetected template chatml')
+    const shown = await catalog.show('made', false)
+    expect(shown?.template).toContain('{{ range .Messages }}<|im_start|>{{ .Role }}')
+    expect(shown?.parameters).toMatch(/^stop +"<\|im_start\|>"\nstop +"<\|im_end\|>"$/)
+  })
+
+  it('has the template and the stop strings of the request before those', async () => {
+    const catalog = await openCatalog(await temporaryFolder())
+    const steps = await create(catalog, { name: 'own', template: 'Q: {{ .Prompt }}' }, { 'tiny.gguf': tiny })
+    expect(steps.filter((step) => step.includes('autodetected'))).toEqual([])
+    expect((await catalog.show('own', false))?.template).toBe('Q: {{ .Prompt }}')
+    await create(catalog, { name: 'stopped', parameters: { stop: ['.'], seed: 1 } }, { 'tiny.gguf': tiny })
+    expect((await catalog.show('stopped', false))?.parameters).toMatch(/^seed +1\nstop +"\."$/)
+  })
+
+  it('keeps the images and the tool calls of its messages, and shows what was said', async () => {
+    const catalog = await openCatalog(await temporaryFolder())
+    const messages: NewModel['messages'] = [
+      { role: 'user', content: 'look', images: [Buffer.from([1, 2, 3])] },
+      { role: 'assistant', content: '', toolCalls: [{ id: 'c', index: 0, name: 'look', arguments: { a: 1 } }] },
+    ]
+    await create(catalog, { name: 'shown', messages }, { 'tiny.gguf': tiny })
+    const [held] = await catalog.list()
+    expect((await catalog.find(held?.digest ?? ''))?.messages).toEqual(messages)
+    expect((await catalog.show('shown', false))?.messages).toEqual([
+      { role: 'user', content: 'look' },
+      { role: 'assistant', content: '' },
+    ])
   })
 
   it('has its projector beside it, whichever is named first', async () => {
@@ -64,7 +98,7 @@ describe('a model made of the parts of a split one', () => {
     const parts = await splitTiny(3)
     const named = Object.fromEntries(parts.map((bytes, at) => [`tiny-0000${3 - at}-of-00003.gguf`, bytes]))
     const steps = await create(catalog, { name: 'merged' }, named)
-    await catalog.importGguf('whole', tinySource())
+    await create(catalog, { name: 'whole' }, { 'tiny.gguf': tiny })
     expect(steps.filter((step) => step === 'parsing GGUF')).toHaveLength(3)
     expect(steps).toContain(`creating new layer sha256:${tinyHex}`)
     expect(await manifestOf(folder, 'merged')).toEqual(await manifestOf(folder, 'whole'))

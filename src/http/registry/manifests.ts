@@ -15,6 +15,7 @@ const maxTags = 1_000
 const surface = 'registry' as const
 const aboutRead = { summary: 'The manifest of a model that some node of the cluster holds.' }
 const aboutWrite = { summary: 'Names a model whose blobs have been sent to this node.' }
+const aboutDelete = { summary: 'Removes a tag, or all tags of a digest, from every node in reach.' }
 const aboutTags = { summary: 'The tags of a model.', query: ['n', 'last'] }
 
 export function manifestRoutes(app: FastifyInstance, path: string, registry: RegistryServices): void {
@@ -46,6 +47,17 @@ export function manifestRoutes(app: FastifyInstance, path: string, registry: Reg
         .send()
     },
   )
+  app.delete(`${path}/manifests/:reference`, { config: { surface, about: aboutDelete } }, async (request, reply) => {
+    const repository = repositoryOf(request)
+    const reference = referenceOf(request)
+    const digest = parseDigest(reference)
+    const names =
+      digest === undefined ? [taggedName(repository, reference)] : await registry.namesOf(repository, digest)
+    if (names.length === 0)
+      throw new ApiError('manifest-unknown', `no node of this cluster holds ${repository}@${digest}`)
+    for (const name of names) await registry.remove(name)
+    return reply.code(202).send()
+  })
   app.get(`${path}/tags/list`, { config: { surface, about: aboutTags } }, async (request, reply) => {
     const repository = repositoryOf(request)
     const tags = await registry.tags(repository)

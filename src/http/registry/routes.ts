@@ -1,6 +1,7 @@
 /**
  * `/v2`: this node as a registry of the OCI distribution protocol, as far as an Ollama and the common tools use it. What is
- * read is what any node of the cluster holds; what is pushed comes to this one. Nothing is ever fetched from elsewhere.
+ * read is what any node of the cluster holds, what is deleted goes from all of them; what is pushed comes to this one.
+ * Nothing is ever fetched from elsewhere.
  */
 import type { FastifyInstance } from 'fastify'
 import type { ApiServices } from '../services.ts'

@@ -1,23 +1,38 @@
 /** Making models: what is refused, how the steps are told, and blobs. */
 import { createHash } from 'node:crypto'
-import { oneOf } from '../match.ts'
+import { absent, oneOf } from '../match.ts'
 import { error, head, post, remove, row, rowOf, section, step } from '../row.ts'
 
 const hello = 'sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824'
 const created = { status: 200, type: 'application/json', json: { status: 'success' } }
 
-/** The smallest model: version 3, no tensors, and one key, which is its architecture. */
-const file = Buffer.from(
-  [
-    ['47475546', '03000000', '0000000000000000', '0100000000000000'], // GGUF, version, tensors, keys
-    ['1400000000000000', Buffer.from('general.architecture').toString('hex')],
-    ['08000000', '0500000000000000', Buffer.from('llama').toString('hex')],
-  ]
-    .flat()
-    .join(''),
-  'hex',
-)
-const fileDigest = `sha256:${createHash('sha256').update(file).digest('hex')}`
+/** A number of eight bytes. */
+function long(value: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(value))
+  return bytes
+}
+
+const text = (value: string): Buffer => Buffer.concat([long(Buffer.byteLength(value)), Buffer.from(value)])
+const head8 = Buffer.from('4747554603000000', 'hex') // GGUF, version 3
+const stringType = Buffer.from('08000000', 'hex')
+
+/** A model as small as can be: no tensors, and keys that are texts. */
+function modelOf(keys: Readonly<Record<string, string>>): Buffer {
+  const pairs = Object.entries(keys).flatMap(([key, value]) => [text(key), stringType, text(value)])
+  return Buffer.concat([head8, long(0), long(pairs.length / 3), ...pairs])
+}
+
+const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+
+const file = modelOf({ 'general.architecture': 'llama' })
+const fileDigest = digestOf(file)
+
+const chatml = modelOf({
+  'general.architecture': 'llama',
+  'tokenizer.chat_template':
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+})
 
 export const makingRows = section('4.4 create', [
   row('a name that is none', post('/api/create', { model: 'a b', from: 'x' }), error(400, 'invalid model name')),
@@ -47,6 +62,52 @@ export const makingRows = section('4.4 create', [
       step(post('/api/show', { model: '$new' }), { status: 200, json: { system: 'Be brief.', license: 'MIT' } }),
       step(head(`/api/blobs/${fileDigest}`), { status: 200 }),
     ],
+    leaves: ['$new'],
+  },
+  {
+    title: 'a model made of a file whose chat template is a known one has the Go template, and what ends an answer',
+    steps: [
+      step(post(`/api/blobs/${digestOf(chatml)}`, chatml), { status: oneOf(200, 201), text: '' }),
+      step(post('/api/create', { model: '$new', files: { 'm.gguf': digestOf(chatml) } }), {
+        status: 200,
+        text: /using existing layer sha256:[0-9a-f]{64}"\}\n\{"status":"using autodetected template chatml"/,
+      }),
+      step(post('/api/show', { model: '$new' }), {
+        status: 200,
+        json: {
+          template: /range \.Messages \}\}<\|im_start\|>\{\{ \.Role \}\}\n/,
+          parameters: /^stop +"<\|im_start\|>"\nstop +"<\|im_end\|>"$/,
+        },
+      }),
+    ],
+    leaves: ['$new'],
+  },
+  {
+    ...rowOf(
+      'messages of a model are taken with images and tool calls, and shown with role and content',
+      'completion',
+      step(
+        post('/api/create', {
+          model: '$new',
+          from: '$model',
+          messages: [
+            { role: 'USER', content: 'look', images: ['AQID'] },
+            { role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: { b: 1 } } }] },
+          ],
+          stream: false,
+        }),
+        created,
+      ),
+      step(post('/api/show', { model: '$new' }), {
+        status: 200,
+        json: {
+          messages: [
+            { role: 'user', content: 'look', images: absent },
+            { role: 'assistant', content: '', tool_calls: absent },
+          ],
+        },
+      }),
+    ),
     leaves: ['$new'],
   },
   {

@@ -74,6 +74,25 @@ describe('what is read from /v2', () => {
     }
   })
 
+  it('loses a tag, and its files when no other name has them', async () => {
+    const path = `${node.url}/v2/other/tiny/manifests/v3`
+    expect((await send('DELETE', path)).status).toBe(202)
+    expect(await codeOf(send('DELETE', path))).toEqual([404, 'MANIFEST_UNKNOWN'])
+    expect((await fetch(`${v2}/manifests/latest`)).status).toBe(200)
+    const digest = (await fetch(`${v2}/manifests/latest`)).headers.get('docker-content-digest')
+    // Under its digest all tags of the repository go.
+    expect((await send('DELETE', `${v2}/manifests/${digest}`)).status).toBe(202)
+    expect(await codeOf(fetch(`${v2}/tags/list`))).toEqual([404, 'NAME_UNKNOWN'])
+    expect(await codeOf(send('DELETE', `${v2}/manifests/${digest}`))).toEqual([404, 'MANIFEST_UNKNOWN'])
+    expect(await filesBelow(folder)).toEqual([])
+  })
+
+  it('does not lose a tag of another repository that has the same digest', async () => {
+    const digest = (await fetch(`${v2}/manifests/latest`)).headers.get('docker-content-digest')
+    expect((await send('DELETE', `${v2}/manifests/${digest}`)).status).toBe(202)
+    expect((await fetch(`${node.url}/v2/other/tiny/manifests/v3`)).status).toBe(200)
+  })
+
   it('answers in the words of a registry what it does not have', async () => {
     expect(await codeOf(fetch(`${v2}/manifests/none`))).toEqual([404, 'MANIFEST_UNKNOWN'])
     expect(await codeOf(fetch(`${v2}/manifests/${digestOf(tiny)}`))).toEqual([404, 'MANIFEST_UNKNOWN'])

@@ -52,6 +52,8 @@ class HashThread {
   readonly #asked = new Map<number, PromiseWithResolvers<string>>()
   #lastId = 0
   #lingering: NodeJS.Timeout | undefined
+  /** Why it is no more. */
+  #ended: Error | undefined
 
   private constructor() {
     const code = new URL(`./hash-thread${extname(import.meta.url)}`, import.meta.url)
@@ -81,6 +83,7 @@ class HashThread {
   }
 
   digest(id: number, toBytes: number): Promise<string> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended)
     const asked = Promise.withResolvers<string>()
     this.#asked.set(id, asked)
     this.#worker.ref()
@@ -113,6 +116,7 @@ class HashThread {
 
   /** Who waits hears of it; who comes next gets another thread. */
   #end(error: Error): void {
+    this.#ended ??= error
     this.#leave()
     for (const { reject } of this.#asked.values()) reject(error)
     this.#asked.clear()

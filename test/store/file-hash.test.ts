@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { appendFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Worker } from 'node:worker_threads'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { FileHash } from '../../src/store/file-hash.ts'
 
 const mebibyte = 1024 * 1024
@@ -69,6 +71,24 @@ describe('the hash of a file', () => {
     ]
     await Promise.all(both)
     expect(ended).toEqual(['short', 'long'])
+  })
+
+  it('fails with its thread, and the next one has another thread', async () => {
+    // A thread that no other test has used.
+    vi.resetModules()
+    const fresh = await import('../../src/store/file-hash.ts')
+    const path = await written('lost', new Uint8Array())
+    const thread = once(process, 'worker') as Promise<[Worker]>
+    await truncate(path, longBytes)
+    using asked = new fresh.FileHash(path)
+    using late = new fresh.FileHash(path)
+    const digest = asked.digest(longBytes)
+    const rejects = expect(digest).rejects.toThrow('the thread that hashes files has ended')
+    await (await thread)[0].terminate()
+    await rejects
+    await expect(late.digest(3)).rejects.toThrow('the thread that hashes files has ended')
+    using next = new fresh.FileHash(await written('found', Buffer.from('abc')))
+    expect(await next.digest(3)).toBe(sha256(Buffer.from('abc')))
   })
 
   it('that nobody wants any more holds up no other', async () => {

@@ -59,7 +59,9 @@ export function simScriptTokens(text: string): number[] {
 }
 
 export function simTextOf(tokens: readonly number[]): string {
-  return tokens.map(textOf).join('')
+  let text = ''
+  for (const token of tokens) text += textOf(token)
+  return text
 }
 
 function textOf(token: number): string {

@@ -109,12 +109,13 @@ export class ServerCompleter implements Completer {
     }
     const { prompt, addedTokens } = await this.#promptTokens(request)
     if (work.signal.aborted) return
-    const frames = new CompletionFrames(request, prompt, addedTokens)
+    const tokenize = (text: string) => this.#tokens(text, false)
+    const frames = new CompletionFrames({ request, prompt, addedTokens, tokenize })
     const { bosToken, addsBos } = this.vocabulary
     const text = withoutBos(request.prompt, bosToken, addsBos)
     const body = completionBody({ ...request, prompt: text }, prompt, this.contextLength)
     for await (const event of this.#init.api.events('/completion', body, work.signal)) {
-      for (const frame of frames.framesOf(event)) {
+      for (const frame of await frames.framesOf(event)) {
         await work.give(frame)
         if (frame.kind === 'done') return
       }

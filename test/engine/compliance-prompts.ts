@@ -32,6 +32,18 @@ export function prompts(start: Load, resumesFormats: boolean): void {
     expect(cut.tokens[known.length]).not.toBe(frames[at]?.tokens[0])
   })
 
+  it('refuses a context with a token that the model does not have, by its number, and goes on', async () => {
+    const engine = await start()
+    const work = (context: readonly number[]): InferWork => ({ kind: 'generate', prompt: 'on', raw: false, context })
+    const { frames, failed } = await collect(engine.infer(request(work([1, 2_000_000_000, 2]))))
+    expect(frames.map(({ kind }) => kind)).toEqual(['accepted', 'failed'])
+    expect(failed).toMatchObject({
+      code: 'invalid-request',
+      message: expect.stringMatching(/no token 2000000000 in test-model, whose last is \d+/),
+    })
+    expect((await collect(engine.infer(request(work([1, 2, 3]), { num_predict: 2 })))).done.kind).toBe('done')
+  })
+
   it('continues an interrupted answer exactly where it stopped', async () => {
     const engine = await start()
     const whole = await collect(engine.infer(request(raw(story), { num_predict: 30 })))

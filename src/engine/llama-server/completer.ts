@@ -25,6 +25,7 @@ export interface ServerCompleterInit {
   readonly contextLength: number
   readonly sizeBytes: number
   readonly vocabulary: Vocabulary
+  readonly vocabularyTokens: number
   /** What the tokenizer puts before every text. */
   readonly begin: readonly number[]
 }
@@ -34,6 +35,7 @@ export class ServerCompleter implements Completer {
   readonly sizeBytes: number
   readonly sizeVramBytes = 0
   readonly vocabulary: Vocabulary
+  readonly vocabularyTokens: number
   readonly pid?: number
   readonly #ending = Promise.withResolvers<Failure | undefined>()
   readonly ended = this.#ending.promise
@@ -45,6 +47,7 @@ export class ServerCompleter implements Completer {
     this.contextLength = init.contextLength
     this.sizeBytes = init.sizeBytes
     this.vocabulary = init.vocabulary
+    this.vocabularyTokens = init.vocabularyTokens
     if (init.process.pid !== undefined) this.pid = init.process.pid
     const { slots, maxWaiting } = init.settings
     this.#calls = new Calls({ slots, maxWaiting, clock: realClock })

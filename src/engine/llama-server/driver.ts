@@ -70,6 +70,7 @@ export class LlamaServerDriver implements Driver {
       settings,
       contextLength: contextTokens,
       sizeBytes: estimate.totalBytes,
+      vocabularyTokens: shape.vocabulary,
       ...(await vocabularyOf(server.api)),
     })
     return new PromptedEngine({ completer, model })

@@ -37,6 +37,7 @@ export class LlamaDriver implements Driver {
       signal,
       contextTokens,
       estimate,
+      vocabularyTokens: shape.vocabulary,
       gpu: this.#options.gpu ?? true,
       onProgress,
     })
@@ -50,6 +51,7 @@ interface Start {
   readonly signal: AbortSignal
   readonly contextTokens: number
   readonly estimate: ReturnType<typeof estimateMemory>
+  readonly vocabularyTokens: number
   readonly gpu: boolean
   readonly onProgress: () => void
 }
@@ -96,6 +98,7 @@ async function startCompleter(start: Start): Promise<LlamaCompleter> {
       sizeBytes: estimate.totalBytes,
       sizeVramBytes: loaded.vramBytes,
       vocabulary: loaded.vocabulary,
+      vocabularyTokens: start.vocabularyTokens,
     })
     return completer
   } catch (error) {

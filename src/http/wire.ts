@@ -117,15 +117,24 @@ export function sendError(
   status: number,
   words: string,
   {
-    type = jsonType,
     surface = 'ollama',
     code,
+    type = isTranslated(surface, code) ? plainJsonType : jsonType,
   }: { readonly type?: string; readonly surface?: Surface; readonly code?: string } = {},
 ): FastifyReply {
+  const text = JSON.stringify(errorBody(surface, status, words, code))
   return reply
     .code(status)
     .header('content-type', type)
-    .send(Buffer.from(JSON.stringify(errorBody(surface, status, words, code))))
+    .send(Buffer.from(isTranslated(surface, code) ? `${text}\n` : text))
+}
+
+/** Errors of a request that cannot be read. */
+const readingErrors: ReadonlySet<string | undefined> = new Set(['missing-body', 'bad-json', 'bad-field'])
+
+/** Whether it is an error of the native route that Ollama writes anew for this surface, as it writes answers there. */
+function isTranslated(surface: Surface, code: string | undefined): boolean {
+  return (surface === 'openai' || surface === 'anthropic') && !readingErrors.has(code)
 }
 
 /** The methods of every route, for 405. */

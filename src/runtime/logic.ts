@@ -41,38 +41,44 @@ export function promisesOf(actor: AnyActor): { readonly name: string; readonly s
   })
 }
 
-interface Assigned {
-  readonly context: object
+/** An `assign` action, as XState keeps it. */
+interface Assignment {
+  readonly assignment: object | ((args: object, params: unknown) => object)
 }
 
-/** What XState calls when it comes to an `assign` action. */
-type Resolve = (
-  scope: unknown,
-  snapshot: Assigned,
+/** The snapshot with what the action assigns; the same one where that changes nothing. */
+export function updated<S extends { readonly context: object }>(
+  snapshot: S,
   args: object,
   params: unknown,
-  action: { readonly assignment: unknown },
-) => readonly [snapshot: Assigned, params: undefined, actions: undefined]
+  { assignment }: Assignment,
+): S {
+  const update = typeof assignment === 'function' ? assignment(args, params) : each(assignment, args, params)
+  for (const key in update) {
+    if (update[key as never] !== snapshot.context[key as never]) {
+      return { ...snapshot, context: { ...snapshot.context, ...update } }
+    }
+  }
+  return snapshot
+}
+
+function each(assignment: object, args: object, params: unknown): object {
+  const update: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(assignment)) {
+    update[key] = typeof value === 'function' ? value(args, params) : value
+  }
+  return update
+}
 
 /**
- * XState's, without what it does for machines that spawn while they assign, which none here does: it works out the value
- * and the tags of a state anew for every assignment, which was a third of a message's cost. An assignment that changes
- * nothing gives back the snapshot that was.
+ * XState's, but a state's value and tags are not worked out anew for every assignment, which was a third of what a
+ * message cost. What it assigns may not `spawn`: `here` does that.
  */
 export const assign: typeof xstateAssign = (assignment) =>
-  Object.assign(xstateAssign(assignment), { resolve: assigned as Resolve })
-
-const assigned: Resolve = (_scope, snapshot, args, params, { assignment }) => {
-  const update = typeof assignment === 'function' ? assignment(args, params) : each(assignment as object, args, params)
-  const { context } = snapshot
-  const isNews = Object.keys(update).some((key) => update[key] !== context[key as keyof typeof context])
-  return [isNews ? { ...snapshot, context: { ...context, ...update } } : snapshot, undefined, undefined]
-}
-
-function each(assignment: object, args: object, params: unknown): Record<string, unknown> {
-  const values = Object.entries(assignment).map(([key, value]) => [
-    key,
-    typeof value === 'function' ? value(args, params) : value,
-  ])
-  return Object.fromEntries(values)
-}
+  Object.assign(xstateAssign(assignment), {
+    resolve: (_: unknown, snapshot: { context: object }, args: object, params: unknown, action: Assignment) => [
+      updated(snapshot, args, params, action),
+      undefined,
+      undefined,
+    ],
+  })

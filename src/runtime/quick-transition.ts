@@ -1,24 +1,48 @@
 /**
- * A machine's answer to an event that changes no state, without XState's macrostep: most messages only assign and act.
- * XState prepares for entering and leaving states, twice, before it finds that there is nothing to enter; that is most of
- * what such a message costs. What is not plain goes to XState unchanged: targets, eventless transitions, actions that are
- * XState's own (`raise`, `sendTo`), its errors and its stop.
+ * A machine's answer to an event that leaves it in its states, without XState's macrostep: most messages only assign and
+ * act, most timers only begin their state anew. XState prepares for every state that might be left and entered, twice,
+ * before it finds that there is none; that is most of what such an event costs. What is not plain goes to XState unchanged:
+ * other targets, states with eventless transitions, actions that need more than one step, XState's errors and its stop.
  */
 import { type AnyActorLogic, updated } from './logic.ts'
 
-interface Snapshot {
-  readonly context: object
-  readonly _nodes: ReadonlyArray<{ readonly always?: unknown }>
+interface StateNode {
+  readonly type: string
+  readonly parent?: StateNode
+  readonly entry: readonly Action[]
+  readonly exit: readonly Action[]
+  readonly invoke: readonly unknown[]
+  readonly always?: unknown
 }
 
+interface Snapshot {
+  readonly context: object
+  readonly _nodes: readonly StateNode[]
+}
+
+/** An action of ours, or one of those that XState makes; of these only what says what it is. */
+type Implementation = ((args: object, params: unknown) => void) & {
+  readonly type?: string
+  readonly delay?: unknown
+  /** Answers the snapshot after it, and what `execute` is to be given. */
+  readonly resolve?: (
+    scope: Scope,
+    snapshot: Snapshot,
+    args: object,
+    params: unknown,
+    action: Implementation,
+    extra: { readonly internalQueue: object[] },
+  ) => readonly [Snapshot, unknown]
+  readonly execute?: (scope: Scope, resolved: unknown) => void
+}
 type Params = unknown | ((given: { readonly context: object; readonly event: object }) => unknown)
-type NamedAction = { readonly type: string; readonly params?: Params }
-type Implementation = ((args: object, params: unknown) => void) & { readonly type?: string; readonly resolve?: unknown }
+type Action = Implementation | string | { readonly type: string; readonly params?: Params }
 
 interface Transition {
-  readonly target?: readonly unknown[]
+  readonly source: StateNode
+  readonly target?: readonly StateNode[]
   readonly reenter: boolean
-  readonly actions: ReadonlyArray<Implementation | NamedAction | string>
+  readonly actions: readonly Action[]
 }
 
 interface Machine {
@@ -37,8 +61,9 @@ interface Step {
   readonly params: Params
 }
 
-/** What a plain transition does; undefined: it is not plain. */
-const plans = new WeakMap<Transition, readonly Step[] | 'not plain'>()
+type Plan = readonly Step[] | 'not plain'
+
+const plans = new WeakMap<Transition, Plan>()
 const quickened = new WeakMap<object, AnyActorLogic>()
 
 /** The same machine, quicker; any other logic as it is. */
@@ -57,8 +82,9 @@ export function quick(logic: AnyActorLogic): AnyActorLogic {
 
 /** The snapshot after the event; undefined, and nothing done, where it is not plain. */
 function plainly(machine: Machine, snapshot: Snapshot, event: { readonly type: string }, scope: Scope) {
-  // XState's own events mostly have targets: their guards would be evaluated twice.
-  if (event.type.startsWith('xstate.')) return undefined
+  const { type } = event
+  // Of XState's own events only timers may be plain.
+  if (type.startsWith('xstate.') && !type.startsWith('xstate.after.')) return undefined
   for (const node of snapshot._nodes) if (node.always !== undefined) return undefined
   const [transition, another] = machine.getTransitionData(snapshot, event)
   if (transition === undefined) return snapshot
@@ -71,27 +97,49 @@ function plainly(machine: Machine, snapshot: Snapshot, event: { readonly type: s
   return plan === 'not plain' ? undefined : follow(plan, snapshot, event, scope)
 }
 
-function planOf(machine: Machine, { target, reenter, actions }: Transition): readonly Step[] | 'not plain' {
-  if (target !== undefined || reenter) return 'not plain'
+function planOf(machine: Machine, transition: Transition): Plan {
+  const actions = actionsOf(transition)
+  if (actions === undefined) return 'not plain'
   const plan: Step[] = []
   for (const action of actions) {
     const named = typeof action === 'string' ? { type: action, params: undefined } : action
     const run = typeof named === 'function' ? named : machine.implementations.actions[named.type]
     if (run === undefined) continue
-    if ('resolve' in run && run.type !== 'xstate.assign') return 'not plain'
+    if (!isOneStep(run)) return 'not plain'
     plan.push({ run, params: typeof named === 'function' ? undefined : named.params })
   }
   return plan
 }
 
-function follow(plan: readonly Step[], before: Snapshot, event: object, { self, system }: Scope): Snapshot {
+/** What is done when no state is left, or one only to be entered again; undefined where there is more to it. */
+function actionsOf({ source, target, reenter, actions }: Transition): readonly Action[] | undefined {
+  if (target === undefined) return reenter ? undefined : actions
+  const isAgain = reenter && target.length === 1 && target[0] === source && source.parent?.type === 'compound'
+  if (!isAgain || source.type !== 'atomic' || source.invoke.length > 0) return undefined
+  return [...source.exit, ...actions, ...source.entry]
+}
+
+/** Whether nothing follows from it within the same event: a `raise` without a delay is another event. */
+function isOneStep({ type, delay, resolve }: Implementation): boolean {
+  if (resolve === undefined) return true
+  return type === 'xstate.assign' || type === 'xstate.cancel' || (type === 'xstate.raise' && delay !== undefined)
+}
+
+function follow(plan: readonly Step[], before: Snapshot, event: { readonly type: string }, scope: Scope): Snapshot {
+  const { self, system } = scope
   let snapshot = before
   for (const { run, params } of plan) {
     const { context } = snapshot
     const given = typeof params === 'function' ? params({ context, event }) : params
     const args = { context, event, self, system }
-    if ('resolve' in run) snapshot = updated(snapshot, args, given, run as never)
-    else run(args, given)
+    if (run.resolve === undefined) run(args, given)
+    else if (run.type === 'xstate.assign') snapshot = updated(snapshot, args, given, run as never)
+    else {
+      const internalQueue: object[] = []
+      const [, resolved] = run.resolve(scope, snapshot, args, given, run, { internalQueue })
+      if (internalQueue.length > 0) throw new Error(`on ${event.type} a delay is given that is not a number`)
+      run.execute?.(scope, resolved)
+    }
   }
   return snapshot
 }

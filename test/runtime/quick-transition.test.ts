@@ -20,11 +20,13 @@ function machineWith(log: string[]) {
       add: assign({ count: ({ context, event }) => context.count + (event.by ?? 1) }),
       name: assign(({ event }) => ({ last: event.type })),
       nothing: assign({}),
+      leave: () => log.push('left'),
       fail: () => {
         throw new Error('an action failed')
       },
     },
     guards: { isSmall: ({ context }) => context.count < 5 },
+    delays: { beat: 10 },
   }).createMachine({
     id: 'both',
     options: machineOptions,
@@ -48,7 +50,20 @@ function machineWith(log: string[]) {
         on: { both: { actions: { type: 'note', params: ({ context }) => ({ what: String(context.count) }) } } },
         states: {
           idle: {
-            on: { add: { actions: 'name' }, wait: 'waiting', loop: { target: 'idle', reenter: true, actions: 'add' } },
+            on: {
+              add: { actions: 'name' },
+              wait: 'waiting',
+              tick: 'ticking',
+              loop: { target: 'idle', reenter: true, actions: 'add' },
+            },
+          },
+          ticking: {
+            entry: ['add', 'plain'],
+            exit: 'leave',
+            after: {
+              beat: [{ guard: 'isSmall', target: 'ticking', reenter: true, actions: 'plain' }, { target: 'idle' }],
+            },
+            on: { idle: 'idle', delayed: { actions: raise({ type: 'both' }, { delay: 15 }) } },
           },
           waiting: { always: { guard: ({ context }) => context.count > 7, target: 'idle' } },
         },
@@ -57,22 +72,63 @@ function machineWith(log: string[]) {
   })
 }
 
+/** Time that passes when it is told to, ten milliseconds at once. */
+class StepClock {
+  #nowMs = 0
+  #timers: Array<{ readonly atMs: number; readonly run: () => void }> = []
+
+  setTimeout(run: () => void, delayMs: number): object {
+    const timer = { atMs: this.#nowMs + delayMs, run }
+    this.#timers.push(timer)
+    return timer
+  }
+
+  clearTimeout(timer: object): void {
+    this.#timers = this.#timers.filter((known) => known !== timer)
+  }
+
+  pass(): void {
+    this.#nowMs += 10
+    for (const timer of this.#timers) {
+      if (timer.atMs > this.#nowMs || !this.#timers.includes(timer)) continue
+      this.clearTimeout(timer)
+      timer.run()
+    }
+  }
+}
+
 /** Everything that can be seen of a machine after these events. */
 function lived(
   events: readonly Event[],
   made: (machine: ReturnType<typeof machineWith>) => ReturnType<typeof machineWith>,
 ) {
   const log: string[] = []
-  const actor = createActor(made(machineWith(log)))
+  const clock = new StepClock()
+  const actor = createActor(made(machineWith(log)), { clock })
   const failures: unknown[] = []
   actor.subscribe({ error: (error) => void failures.push(String(error)) })
   actor.start()
-  for (const event of events) actor.send(event)
+  for (const event of events) event.type === 'pass' ? clock.pass() : actor.send(event)
   const { value, context, status } = actor.getSnapshot()
   return { log, failures, value, context, status }
 }
 
-const types = ['add', 'everywhere', 'both', 'move', 'rest', 'again', 'wait', 'loop', 'unknown']
+const types = [
+  'add',
+  'everywhere',
+  'both',
+  'move',
+  'rest',
+  'again',
+  'wait',
+  'loop',
+  'tick',
+  'delayed',
+  'idle',
+  'pass',
+  'pass',
+  'unknown',
+]
 
 describe('a plain event', () => {
   it('has the same effect as in XState, whatever came before', () => {
@@ -110,8 +166,8 @@ describe('a plain event', () => {
       return transition(snapshot, event, scope)
     }
     const actor = createActor(quick(machine)).start()
-    for (const type of ['everywhere', 'both', 'unknown', 'move', 'add', 'again']) actor.send({ type })
-    // In both regions at once, into another state, or by an action of XState's own.
+    for (const type of ['everywhere', 'both', 'unknown', 'loop', 'move', 'add', 'again']) actor.send({ type })
+    // Into another state, in both regions at once, or by an action that is an event itself.
     expect(asked).toEqual(['move', 'add', 'again'])
   })
 })

@@ -33,12 +33,16 @@ const nowMs = (self: object): number => (self as { clock?: { monotonicMs?(): num
 
 /** The promises that this actor invoked and that still run: what they are called, and when they began. */
 export function promisesOf(actor: AnyActor): { readonly name: string; readonly sinceMs: number }[] {
-  const snapshot = actor.getSnapshot() as { children?: Record<string, AnyActor | undefined> }
-  return [actor, ...Object.values(snapshot.children ?? {})].flatMap((ref) => {
-    const sinceMs = ref === undefined ? undefined : beginnings.get(ref)
-    if (ref === undefined || sinceMs === undefined || ref.getSnapshot().status !== 'active') return []
-    return [{ name: typeof ref.src === 'string' ? ref.src : 'promise', sinceMs }]
-  })
+  const { children = {} } = actor.getSnapshot() as { children?: Record<string, AnyActor | undefined> }
+  const running: { name: string; sinceMs: number }[] = []
+  const note = (ref: AnyActor): void => {
+    const sinceMs = beginnings.get(ref)
+    if (sinceMs === undefined || ref.getSnapshot().status !== 'active') return
+    running.push({ name: typeof ref.src === 'string' ? ref.src : 'promise', sinceMs })
+  }
+  note(actor)
+  for (const id in children) if (children[id] !== undefined) note(children[id])
+  return running
 }
 
 /** An `assign` action, as XState keeps it. */

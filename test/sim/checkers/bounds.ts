@@ -64,11 +64,10 @@ export const bounds: CheckerKind = {
       onClient: ({ outcome, code }) => {
         if (outcome === 'refused' && code === 'busy') sometimes('a queue was full')
       },
-      onTick: () => {
-        for (const life of cluster.live()) {
-          const census = life.runtime.census()
-          checkMailboxes(life.node, census, broken)
-          const peers = census.filter(({ path }) => /^node\/peers\/[^/]+$/.test(path)).length
+      onTick: (census) => {
+        for (const { life, actors } of census) {
+          checkMailboxes(life.node, actors, broken)
+          const peers = actors.filter(({ path }) => /^node\/peers\/[^/]+$/.test(path)).length
           if (peers > maxNodes) broken(`${life.node} keeps ${peers} peers`)
         }
       },
@@ -78,6 +77,7 @@ export const bounds: CheckerKind = {
 
 function checkMailboxes(node: NodeId, census: readonly ActorInfo[], broken: (message: string) => void): void {
   for (const { path, waiting } of census) {
+    if (waiting === 0) continue
     const capacity = capacities.find(([pattern]) => pattern.test(path))?.[1] ?? usualCapacity
     const signals = watchers.test(path) ? maxSignals : 0
     if (waiting > capacity + signals) broken(`${node}/${path} holds ${waiting} messages of ${capacity}`)

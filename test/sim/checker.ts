@@ -1,7 +1,7 @@
 /** What a checker is: it sees everything, changes nothing, and says what must not be. */
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Fact } from '../../src/runtime/facts.ts'
-import type { ActorInfo } from '../../src/runtime/feed.ts'
+import type { WaitingMessages } from '../../src/runtime/feed.ts'
 import type { Client } from './client.ts'
 import type { Place, SimulatedCluster } from './cluster.ts'
 import type { Faults } from './faults.ts'
@@ -10,10 +10,10 @@ import type { SimulatedNode } from './node.ts'
 import type { Command } from './script.ts'
 import type { Sighting } from './sighting.ts'
 
-/** The actors of a node that lives, at one moment. */
-export interface Census {
+/** The mailboxes of a node that lives, at one moment: those that are not empty. */
+export interface Mailboxes {
   readonly life: SimulatedNode
-  readonly actors: readonly ActorInfo[]
+  readonly mailboxes: readonly WaitingMessages[]
 }
 
 export interface Checker {
@@ -25,8 +25,8 @@ export interface Checker {
   onClient?(client: Client): void
   onLife?(place: Place, what: 'started' | 'died'): void
   onFault?(command: Command): void
-  /** Every `tickMs` of virtual time, with all actors of all nodes that live. */
-  onTick?(census: readonly Census[]): void
+  /** Every `tickMs` of virtual time, with the mailboxes of all nodes that live. */
+  onTick?(nodes: readonly Mailboxes[]): void
   /** Whether the core is as it should be at the end; undefined: yes, else what is not yet so. Asked again until it is. */
   pending?(core: readonly NodeId[]): Promise<string | undefined>
   /** Once, when nothing is pending any more. */

@@ -173,8 +173,8 @@ class Run {
 
   async #tick(): Promise<void> {
     await this.#cluster.world.run(tickMs)
-    const census = this.#cluster.census()
-    for (const [, checker] of this.#checkers) checker.onTick?.(census)
+    const nodes = this.#cluster.mailboxes()
+    for (const [, checker] of this.#checkers) checker.onTick?.(nodes)
   }
 
   /** Heals a majority that the seed chooses; the others are cut off from it, or dead. */

@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 import { CountReporter } from './scripts/count-reporter.ts'
 
 /** Where `.ci/run` wants the counts. */
@@ -7,14 +7,33 @@ const countsPath = process.env.TEST_COUNTS_FILE
 // The builds that users run. XState's development build warns of every machine that is started from an action, as all are here.
 process.env.NODE_ENV = 'production'
 
+const every = 'test/**/*.test.ts'
+
+/** Files that start processes, load native code, open links between nodes, or change what a whole process has. */
+const apart = [
+  'test/{checks,conformance,fabric,net,process}/**/*.test.ts',
+  'test/engine/**/*.test.ts',
+  'test/http/time.test.ts',
+  'test/store/**/*.test.ts',
+]
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    pool: 'forks',
-    // Two at a time: tests that start nodes and engines need the rest of a small machine.
-    poolOptions: { forks: { execArgv: ['--disable-warning=ExperimentalWarning'], maxForks: 2 } },
+    poolOptions: {
+      // Two at a time: tests that start nodes and engines need the rest of a small machine.
+      forks: { execArgv: ['--disable-warning=ExperimentalWarning'], maxForks: 2 },
+      threads: { execArgv: ['--disable-warning=ExperimentalWarning'], maxThreads: 1, isolate: false },
+    },
+    projects: [
+      { extends: true, test: { name: 'apart', include: apart, pool: 'forks' } },
+      // What only computes shares one thread and each module once: to load them anew for each file was half of the work.
+      {
+        extends: true,
+        test: { name: 'together', include: [every], exclude: [...configDefaults.exclude, ...apart], pool: 'threads' },
+      },
+    ],
     reporters: countsPath === undefined ? ['default'] : ['default', new CountReporter(countsPath)],
     coverage: {
       provider: 'v8',

@@ -37,6 +37,8 @@ export interface ActorInfo {
   readonly runs: readonly { readonly name: string; readonly forMs: number }[]
 }
 
+export type WaitingMessages = Pick<ActorInfo, 'path' | 'waiting'>
+
 /** A node's counters, which only rise. */
 export interface NodeCounters {
   /** Monotonic time when they were read: two readings make a rate. */
@@ -74,6 +76,15 @@ export class Feed {
       for (const child of cell.children?.values() ?? []) visit(child)
     }
     for (const cell of this.#kernel.cells.values()) if (cell.parent === undefined) visit(cell)
+    return found
+  }
+
+  /** The actors for which messages wait, and how many: the part of a census that may be asked for often. */
+  waiting(): WaitingMessages[] {
+    const found: WaitingMessages[] = []
+    for (const { ref, mailbox } of this.#kernel.cells.values()) {
+      if (mailbox.size > 0) found.push({ path: pathOf(ref), waiting: mailbox.size })
+    }
     return found
   }
 

@@ -6,6 +6,7 @@ import { addChild, addWatcher, type Cell, createCell, isLive, newestFirst, type 
 import { inspect } from './follow.ts'
 import type { Kernel } from './kernel.ts'
 import { type AnyActor, createActor } from './logic.ts'
+import { quick } from './quick-transition.ts'
 import { judge } from './supervise.ts'
 import type { World } from './world.ts'
 
@@ -48,7 +49,7 @@ export class Lifecycle {
   }
 
   #start(cell: Cell): void {
-    const actor = createActor(cell.spec.logic, { id: cell.ref, input: cell.spec.input, clock: this.#clock })
+    const actor = createActor(quick(cell.spec.logic), { id: cell.ref, input: cell.spec.input, clock: this.#clock })
     cell.actor = actor
     cell.epoch = this.#kernel.nextId()
     // A new supervisor has its whole intensity; a root's own restarts are in its history, so it keeps that.

@@ -1,6 +1,7 @@
 /** What a checker is: it sees everything, changes nothing, and says what must not be. */
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Fact } from '../../src/runtime/facts.ts'
+import type { WaitingMessages } from '../../src/runtime/feed.ts'
 import type { Client } from './client.ts'
 import type { Place, SimulatedCluster } from './cluster.ts'
 import type { Faults } from './faults.ts'
@@ -8,6 +9,12 @@ import type { NetworkEvent } from './network.ts'
 import type { SimulatedNode } from './node.ts'
 import type { Command } from './script.ts'
 import type { Sighting } from './sighting.ts'
+
+/** The mailboxes of a node that lives, at one moment: those that are not empty. */
+export interface Mailboxes {
+  readonly life: SimulatedNode
+  readonly mailboxes: readonly WaitingMessages[]
+}
 
 export interface Checker {
   onFact?(node: SimulatedNode, fact: Fact): void
@@ -18,8 +25,8 @@ export interface Checker {
   onClient?(client: Client): void
   onLife?(place: Place, what: 'started' | 'died'): void
   onFault?(command: Command): void
-  /** Every `tickMs` of virtual time. */
-  onTick?(): void
+  /** Every `tickMs` of virtual time, with the mailboxes of all nodes that live. */
+  onTick?(nodes: readonly Mailboxes[]): void
   /** Whether the core is as it should be at the end; undefined: yes, else what is not yet so. Asked again until it is. */
   pending?(core: readonly NodeId[]): Promise<string | undefined>
   /** Once, when nothing is pending any more. */

@@ -3,6 +3,7 @@ import type { NodeId } from '../../protocols/ref.ts'
 import type { Fact, FactKind } from '../../src/runtime/facts.ts'
 import type { Runtime } from '../../src/runtime/runtime.ts'
 import { digestA, digestB, digestC, held } from '../actors/support/reports.ts'
+import type { Mailboxes } from './checker.ts'
 import { Client } from './client.ts'
 import { Disk } from './disk.ts'
 import { Executions } from './executions.ts'
@@ -79,6 +80,10 @@ export class SimulatedCluster {
 
   live(): SimulatedNode[] {
     return [...this.places.values()].flatMap(({ life }) => (life === undefined ? [] : [life]))
+  }
+
+  mailboxes(): Mailboxes[] {
+    return this.live().map((life) => ({ life, mailboxes: life.runtime.feed.waiting() }))
   }
 
   start(node: NodeId): void {

@@ -98,10 +98,11 @@ export class End {
     this.#transmit((end) => (end.status === 'open' ? arrive(end) : end.#reset()))
   }
 
-  #transmit(arrive: Arrival): void {
+  /** `onDead`: what the kernel of a process that died does with it. */
+  #transmit(arrive: Arrival, onDead: Arrival = (end) => end.#reset()): void {
     const peer = this.#peer
     this.#lane.send(
-      () => (peer.world.dead ? peer.#reset() : peer.world.deliver(() => arrive(peer))),
+      () => (peer.world.dead ? onDead(peer) : peer.world.deliver(() => arrive(peer))),
       () => peer.world.dead || peer.world.canRead,
     )
   }
@@ -111,13 +112,16 @@ export class End {
     if (this.#unanswered) this.send(() => {})
   }
 
-  /** What a kernel does with a packet for a connection that it does not know. */
+  /** What a kernel does with a packet for a connection that it does not know; nobody answers its answer. */
   #reset(): void {
     if (this.world.unplugged) {
       this.#peer.#unanswered = true
       return
     }
-    this.#transmit((end) => end.broken())
+    this.#transmit(
+      (end) => end.broken(),
+      () => {},
+    )
   }
 
   /** Closes this end; the other hears of it when the message arrives, if it does. */

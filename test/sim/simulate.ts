@@ -52,12 +52,26 @@ export async function simulate(init: RunInit): Promise<RunResult> {
   return new Run(init).run()
 }
 
+/** Who listens to what happens thousands of times. */
+interface Hears {
+  readonly fact: ReadonlyArray<NonNullable<Checker['onFact']>>
+  readonly sighting: ReadonlyArray<NonNullable<Checker['onSighting']>>
+  readonly network: ReadonlyArray<NonNullable<Checker['onNetwork']>>
+}
+
+const hearsOf = (checkers: readonly Checker[]): Hears => ({
+  fact: checkers.flatMap((checker) => checker.onFact?.bind(checker) ?? []),
+  sighting: checkers.flatMap((checker) => checker.onSighting?.bind(checker) ?? []),
+  network: checkers.flatMap((checker) => checker.onNetwork?.bind(checker) ?? []),
+})
+
 class Run {
   readonly #init: RunInit
   readonly #cluster: SimulatedCluster
   readonly #faults: Faults
   readonly #history: History
   readonly #checkers: ReadonlyArray<readonly [CheckerKind, Checker]>
+  readonly #hears: Hears
   readonly #violations: Violation[] = []
   readonly #sometimes = new Map<string, number>()
 
@@ -68,11 +82,12 @@ class Run {
     this.#history = new History(() => this.#cluster.world.monotonicMs(), keepLines)
     this.#faults = new Faults(this.#cluster, (command) => this.#faulted(command))
     this.#checkers = checkers.map((kind) => [kind, kind.start(this.#bench(kind))])
+    this.#hears = hearsOf(this.#checkers.map(([, checker]) => checker))
     this.#cluster.network.onEvent = (event) => {
       const { kind, node } = event
       const other = 'other' in event ? event.other : event.from
       this.#history.add(node, kind, other)
-      for (const [, checker] of this.#checkers) checker.onNetwork?.(event)
+      for (const hear of this.#hears.network) hear(event)
     }
   }
 
@@ -101,10 +116,10 @@ class Run {
         else if (fact.kind === 'deadLetter')
           this.#history.add(where, `dead letter: ${fact.why}`, `${fact.type} to ${fact.to}`)
         else this.#history.add(where, fact.kind, fact.ref)
-        for (const [, checker] of this.#checkers) checker.onFact?.(node, fact)
+        for (const hear of this.#hears.fact) hear(node, fact)
       },
       onSighting: (node, sighting) => {
-        for (const [, checker] of this.#checkers) checker.onSighting?.(node, sighting)
+        for (const hear of this.#hears.sighting) hear(node, sighting)
       },
       onClient: (client) => {
         this.#history.add(client.node.node, `client ${client.outcome}`, describe(client))
@@ -158,7 +173,8 @@ class Run {
 
   async #tick(): Promise<void> {
     await this.#cluster.world.run(tickMs)
-    for (const [, checker] of this.#checkers) checker.onTick?.()
+    const nodes = this.#cluster.mailboxes()
+    for (const [, checker] of this.#checkers) checker.onTick?.(nodes)
   }
 
   /** Heals a majority that the seed chooses; the others are cut off from it, or dead. */

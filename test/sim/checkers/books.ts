@@ -1,7 +1,7 @@
 /** C.5, 10, within a node: whatever it was told is handled, a dead letter, sent to another node, or waits. */
 import type { NodeCounters } from '../../../src/runtime/feed.ts'
 import type { Runtime } from '../../../src/runtime/runtime.ts'
-import type { CheckerKind } from '../checker.ts'
+import type { CheckerKind, Mailboxes } from '../checker.ts'
 import { isMessage, markOf, marks } from '../frames.ts'
 import { typeOf } from './lost-request.ts'
 
@@ -46,10 +46,11 @@ export const books: CheckerKind = {
       const { life } = cluster.place(node)
       return life === undefined ? undefined : of(life.runtime)
     }
-    const balance = (): void => {
-      for (const { node, runtime } of cluster.live()) {
+    const balance = (nodes: readonly Mailboxes[]): void => {
+      for (const { life, mailboxes } of nodes) {
+        const { node, runtime } = life
         let waiting = 0
-        for (const actor of runtime.census()) waiting += actor.waiting
+        for (const mailbox of mailboxes) waiting += mailbox.waiting
         if (waiting > 0) sometimes('messages waited when they were counted')
         const rest = missing(runtime.feed.counters(), waiting, of(runtime))
         // Notices wait in mailboxes too: while anything waits, too much may be accounted for, never too little.
@@ -80,7 +81,7 @@ export const books: CheckerKind = {
         }
       },
       onTick: balance,
-      atRest: async () => balance(),
+      atRest: async () => balance(cluster.mailboxes()),
     }
   },
 }

@@ -19,6 +19,8 @@ export const supervision: CheckerKind = {
   sometimes: ['an actor was restarted', 'a node gave up and was started again', 'a supervisor was restarted'],
   start: ({ cluster, broken, sometimes }) => {
     const running = new Set<Ref>()
+    /** Since they were last looked at. */
+    let hasChanged = false
     /** When children of a supervisor were restarted, since it started itself. */
     const restarts = new Map<Ref, number[]>()
 
@@ -43,6 +45,7 @@ export const supervision: CheckerKind = {
     return {
       onLife: (place, what) => what === 'died' && forget(place.node),
       onFact: (_, fact) => {
+        if (fact.kind === 'started' || fact.kind === 'exited') hasChanged = true
         switch (fact.kind) {
           case 'started':
             running.add(fact.ref)
@@ -61,6 +64,8 @@ export const supervision: CheckerKind = {
         }
       },
       onTick: () => {
+        if (!hasChanged) return
+        hasChanged = false
         for (const ref of running.keys()) {
           const parent = parentOf(ref)
           if (parent.includes('/') && !running.has(parent)) broken(`${ref} lives without ${parent}`)

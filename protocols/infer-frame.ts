@@ -5,6 +5,7 @@
 import type { TokenLogprob, ToolCall } from './chat.ts'
 import { bytesOfFloats, bytesOfTokens, decode, encode, floatsOfBytes, tokensOfBytes } from './codec.ts'
 import type { FailureCode, InferFrame, InferResult, RefusalReason, WorkerLoad } from './infer.ts'
+import { readPlainToken } from './plain-token.ts'
 import { ProtocolError } from './protocol-error.ts'
 import type { CodecLimits } from './scan.ts'
 
@@ -49,6 +50,8 @@ export function encodeInferFrame(frame: InferFrame): Uint8Array {
 
 /** Further elements are ignored: a later version may append. Throws ProtocolError. */
 export function decodeInferFrame(bytes: Uint8Array): InferFrame {
+  const plain = readPlainToken(bytes, marks.token)
+  if (plain !== undefined) return plain
   const value = decode(bytes, limits)
   if (!Array.isArray(value)) throw new ProtocolError('shape', 'a frame that is not an array')
   const fields = value as readonly unknown[]

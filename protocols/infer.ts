@@ -162,6 +162,7 @@ export interface InferResult {
   /** How many of them were already in the engine's cache. */
   readonly cachedTokens: number
   readonly promptNs: number
+  /** Tokens that were computed: those of the answer, of a stop string, and the one by which the model ended. */
   readonly evalTokens: number
   readonly evalNs: number
   readonly loadNs: number

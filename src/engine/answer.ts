@@ -1,7 +1,7 @@
 /** One answer: its tokens, what of them may be shown, and when it ends. No I/O, no engine. */
 import type { TokenLogprob } from '../../protocols/chat.ts'
 import type { InferFrame, SamplingOptions } from '../../protocols/infer.ts'
-import { type Piece, StopStrings } from './stop-strings.ts'
+import { joinedPieces, type Piece, type StopResult, StopStrings } from './stop-strings.ts'
 import { type Detokenize, Utf8Pieces } from './utf8.ts'
 
 /** Ollama's cap on an answer whose length nobody limited, in contexts. */
@@ -18,6 +18,8 @@ export interface AnswerInit {
   /** Whether the oldest tokens may make room for new ones. */
   readonly shift: boolean
   readonly detokenize: Detokenize
+  /** The tokens of a text that stands in the middle of others. */
+  readonly tokenize: (text: string) => readonly number[]
   readonly monotonicMs: () => number
 }
 
@@ -28,7 +30,9 @@ export class Answer {
   readonly #maxTokens: number
   readonly #beganMs: number
   #firstTokenMs: number | undefined
+  /** Computed, among them those of a stop string and the one by which the model ended: Ollama counts them all. */
   #tokens: number
+  /** Sent; the index of the next. */
   #shown: number
   /** Of the prompt's tokens, how many the sequence already held. */
   cachedTokens = 0
@@ -55,28 +59,33 @@ export class Answer {
     this.#tokens += 1
     const piece = this.#text.push(token, logprob)
     if (piece !== undefined) {
-      const { released, stopped } = this.#stops.push(piece)
-      const frames = this.#show(released)
-      if (stopped) return [...frames, this.#done('stop')]
+      const result = this.#stops.push(piece)
+      const frames = this.#release(result)
+      if (result.stopped) return [...frames, this.#done('stop')]
       return this.full ? [...frames, ...this.end('length')] : frames
     }
     return this.full ? this.end('length') : []
   }
 
-  /** The model ended, or there is no more room: what was held back is shown. */
+  /** The model ended, by a token that says nothing, or there is no more room: what was held back is shown. */
   end(reason: 'stop' | 'length'): InferFrame[] {
+    if (reason === 'stop') this.#tokens += 1
     const last = this.#text.flush()
     const result = last === undefined ? undefined : this.#stops.push(last)
-    const frames = this.#show([...(result?.released ?? []), ...this.#stops.flush()])
+    const frames = [...(result === undefined ? [] : this.#release(result)), ...this.#show(this.#stops.flush())]
     return [...frames, this.#done(result?.stopped === true ? 'stop' : reason)]
   }
 
+  /** Of a piece that was cut, the tokens of what is left of it: whoever goes on with the answer goes on from there. */
+  #release({ released, cut }: StopResult): InferFrame[] {
+    if (cut === undefined) return this.#show(released)
+    return this.#show([...released, { ...cut, tokens: this.#init.tokenize(cut.text) }])
+  }
+
   #show(pieces: readonly Piece[]): InferFrame[] {
-    const first = pieces[0]
-    if (first === undefined) return []
+    if (pieces.length === 0) return []
     const index = this.#shown
-    // Nearly always there is one, and this runs for every token.
-    const { tokens, text, logprobs } = pieces.length === 1 ? first : joined(pieces)
+    const { tokens, text, logprobs } = joinedPieces(pieces)
     this.#shown += tokens.length
     return [
       logprobs === undefined
@@ -94,7 +103,7 @@ export class Answer {
       promptTokens: this.#init.prompt.length,
       cachedTokens: this.cachedTokens,
       promptNs: nanoseconds(firstMs - this.#beganMs),
-      evalTokens: this.#shown,
+      evalTokens: this.#tokens,
       evalNs: nanoseconds(nowMs - firstMs),
       loadNs: 0,
       promptTokenIds: this.#init.prompt.slice(this.#init.addedTokens),
@@ -102,17 +111,10 @@ export class Answer {
   }
 }
 
-function joined(pieces: readonly Piece[]): Piece {
-  const tokens = pieces.flatMap((piece) => piece.tokens)
-  const text = pieces.map((piece) => piece.text).join('')
-  const logprobs = pieces.flatMap((piece) => piece.logprobs ?? [])
-  return logprobs.length === 0 ? { tokens, text } : { tokens, text, logprobs }
-}
-
-/** Tokens that an answer may have: -1 until the model ends, -2 until the context is full. */
+/** Tokens that an answer may have. As in Ollama, 0 is no limit either. */
 export function answerLimit(numPredict: number, contextTokens: number): number {
   const most = contextTokens * maxContextsPerAnswer
-  return numPredict < 0 ? most : Math.min(numPredict, most)
+  return numPredict <= 0 ? most : Math.min(numPredict, most)
 }
 
 function nanoseconds(ms: number): number {

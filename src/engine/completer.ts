@@ -58,6 +58,8 @@ export interface Completer {
   readonly sizeVramBytes: number
   readonly pid?: number
   readonly vocabulary: Vocabulary
+  /** How many tokens the model has, whose ids count from 0; 0: nobody knows. */
+  readonly vocabularyTokens: number
   load(): WorkerLoad
   complete(request: CompletionRequest): InferStream
   embed(request: EmbeddingRequest): InferStream

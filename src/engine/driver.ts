@@ -33,8 +33,16 @@ export interface Driver {
    * numbers), `model-unusable` (corrupt, truncated, unsupported), `load-failed`. Aborting the signal stops the load.
    * @param onProgress called whenever the load shows a sign of life: without one it is given up after a while
    */
-  load(model: ModelFile, settings: EngineSettings, signal: AbortSignal, onProgress?: () => void): Promise<LoadedEngine>
+  load(
+    model: ModelFile,
+    settings: EngineSettings,
+    signal: AbortSignal,
+    onProgress?: LoadProgress,
+  ): Promise<LoadedEngine>
 }
+
+/** With how much memory it will take in all, once that is known: more than the file. */
+export type LoadProgress = (expectedBytes?: number) => void
 
 export interface LoadedEngine {
   readonly contextLength: number

@@ -138,13 +138,16 @@ export class Engines {
     }
     const { driver, patience } = this.#init
     const settings = settingsFor(this.#init.settings, model, options)
-    const { sizeBytes, name } = model
-    const { contextTokens, slots } = settings
-    tell({
-      type: 'process.loading',
-      facts: { name, sizeBytes, sizeVramBytes: 0, contextLength: contextTokens, slots },
-    })
-    const load = (stop: AbortSignal, onProgress: () => void) => driver.load(model, settings, stop, onProgress)
+    const { name } = model
+    const { contextTokens: contextLength, slots } = settings
+    const expect = (sizeBytes: number) =>
+      tell({ type: 'process.loading', facts: { name, sizeBytes, sizeVramBytes: 0, contextLength, slots } })
+    expect(model.sizeBytes)
+    const load = (stop: AbortSignal, onProgress: () => void) =>
+      driver.load(model, settings, stop, (expectedBytes) => {
+        onProgress()
+        if (expectedBytes !== undefined) expect(expectedBytes)
+      })
     const engine = await loadInTime(model.name, load, signal, patience).catch((error: unknown) => error)
     if (engine instanceof Error) {
       const code = engine instanceof EngineError ? engine.code : 'load-failed'

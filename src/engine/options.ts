@@ -4,7 +4,7 @@
  */
 import type { SamplingOptions } from '../../protocols/infer.ts'
 
-/** Ollama's defaults. `num_predict` -1: until the model ends, at most ten contexts. `seed` -1: a new one each time. */
+/** Ollama's defaults. `num_predict` -1, as 0 and all below: until the model ends, at most ten contexts. `seed` -1: a new one each time. */
 const samplingDefaults: SamplingOptions = {
   num_keep: 4,
   num_predict: -1,

@@ -38,11 +38,14 @@ class PromptedAnswer implements AsyncIterator<Batch> {
   #isUnformatted: boolean
   #frames: AsyncIterator<Batch>
   #isSecondPart = false
+  /** Of the token that comes next. */
+  #nextIndex: number
 
   constructor(init: PromptedAnswerInit) {
     const { parser, format, resume, formatFrom, start } = init
     this.#init = init
     this.#tokens = [...resume]
+    this.#nextIndex = resume.length
     this.#isUnformatted = format !== undefined && parser.thinks
     const from = format === undefined || this.#isUnformatted ? undefined : formatFrom
     this.#frames = start(resume, from, false)[Symbol.asyncIterator]()
@@ -82,6 +85,7 @@ class PromptedAnswer implements AsyncIterator<Batch> {
   #readToken(frame: TokenFrame): InferFrame {
     const { parser } = this.#init
     const deltas = parser.push(frame.text)
+    this.#nextIndex = frame.index + frame.tokens.length
     if (!this.#isUnformatted) return withDeltas(frame, deltas)
     for (const token of frame.tokens) this.#tokens.push(token)
     // What stands after the thoughts in the same piece was written without the format.
@@ -104,7 +108,7 @@ class PromptedAnswer implements AsyncIterator<Batch> {
     const deltas = this.#init.parser.finish()
     return deltas.length === 0
       ? []
-      : [withDeltas({ kind: 'token', index: frame.evalTokens, tokens: [], text: '' }, deltas)]
+      : [withDeltas({ kind: 'token', index: this.#nextIndex, tokens: [], text: '' }, deltas)]
   }
 }
 

@@ -18,6 +18,7 @@ import { PromptError } from '../prompt/prompt-error.ts'
 import { createRenderer, type Rendered, type Renderer } from '../prompt/renderer.ts'
 import type { Completer, CompletionRequest } from './completer.ts'
 import type { LoadedEngine } from './driver.ts'
+import { foreignToken } from './foreign-token.ts'
 import { deferredStream, failedStream, loadedOnly, renderedOnly } from './frames.ts'
 import { resolveOptions } from './options.ts'
 import { promptedAnswer } from './prompted-answer.ts'
@@ -100,9 +101,12 @@ export class PromptedEngine implements LoadedEngine {
   /** A conversation loses its oldest messages until it leaves room for one token of an answer. */
   #converse(asked: Asked): InferStream {
     const { request, work } = asked
+    const before = work.kind === 'generate' ? (work.context ?? []) : []
+    const { vocabularyTokens } = this.#completer
+    const foreign = foreignToken(before, { model: request.model, vocabularyTokens })
+    if (foreign !== undefined) throw new PromptError('conversation', foreign)
     const now = new Date(this.#wallMs())
     const whole = this.#renderer.render({ work, now })
-    const before = work.kind === 'generate' ? (work.context ?? []) : []
     const limit = this.contextLength - 1 - before.length
     if (request.truncate === false || surelyFits(whole.prompt, limit)) return this.#answer(asked, whole)
     const countTokens = async (prompt: string) => (await this.#completer.tokenize(prompt)).length

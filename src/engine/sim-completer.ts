@@ -10,7 +10,7 @@ import type { EngineSettings } from './driver.ts'
 import { refusedStream } from './frames.ts'
 import { SchemaError } from './grammar/json-schema.ts'
 import type { SimFaults } from './sim-faults.ts'
-import { simChatTemplate, simTextOf, tokenizeSim } from './sim-text.ts'
+import { simChatTemplate, simTextOf, simVocabularyTokens, tokenizeSim } from './sim-text.ts'
 import { type SimWork, SimWorkError, type SimWorkInit, simCompletion, simEmbedding } from './sim-work.ts'
 import { chooseSlot, commonPrefix } from './slot-choice.ts'
 import { EmbeddingError } from './vector.ts'
@@ -50,6 +50,7 @@ export class SimCompleter implements Completer {
   readonly sizeBytes: number
   readonly sizeVramBytes = 0
   readonly vocabulary: Vocabulary = { chatTemplate: simChatTemplate, bosToken: '', eosToken: '', addsBos: false }
+  readonly vocabularyTokens = simVocabularyTokens
   readonly #ending = Promise.withResolvers<Failure | undefined>()
   readonly ended = this.#ending.promise
   readonly #init: SimCompleterInit

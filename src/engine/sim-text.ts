@@ -52,6 +52,8 @@ export function simAnswerLength(seed: number): number {
 
 /** Ids from here on stand for one character each: what a script says is said as it is written. */
 const characterBase = promptTokenRange
+/** Ids are below this: words first, then a character each. */
+export const simVocabularyTokens = characterBase + 0x110000
 
 /** A text as tokens of one character. */
 export function simScriptTokens(text: string): number[] {
@@ -59,7 +61,9 @@ export function simScriptTokens(text: string): number[] {
 }
 
 export function simTextOf(tokens: readonly number[]): string {
-  return tokens.map(textOf).join('')
+  let text = ''
+  for (const token of tokens) text += textOf(token)
+  return text
 }
 
 function textOf(token: number): string {

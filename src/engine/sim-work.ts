@@ -57,6 +57,7 @@ export function simCompletion(request: CompletionRequest, init: SimWorkInit): Si
     contextTokens: init.contextTokens,
     shift: request.shift,
     detokenize: simTextOf,
+    tokenize: simScriptTokens,
     monotonicMs: init.monotonicMs,
   })
   const tokenAt = answerOf(request, seed)
@@ -99,7 +100,7 @@ function answerOf({ prompt, format, grammarFrom, sampling }: CompletionRequest, 
   }
   if (said !== undefined) return (index) => said[index]
   // A limit is also a wish: benchmarks and tests say how long an answer shall be.
-  const length = sampling.num_predict < 0 ? simAnswerLength(seed) : Number.POSITIVE_INFINITY
+  const length = sampling.num_predict <= 0 ? simAnswerLength(seed) : Number.POSITIVE_INFINITY
   return (index) => (index < length ? simToken(seed, index) : undefined)
 }
 

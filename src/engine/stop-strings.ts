@@ -14,8 +14,20 @@ export interface Piece {
 export interface StopResult {
   /** What may be shown now, in order. */
   readonly released: readonly Piece[]
-  /** A stop string was completed: `released` ends just before it and nothing may follow. */
+  /** What remains of the piece in which a stop string begins, after those: its tokens say more than its text. */
+  readonly cut?: Piece
+  /** A stop string was completed: `released` and `cut` end just before it and nothing may follow. */
   readonly stopped: boolean
+}
+
+/** One piece of several that follow each other. */
+export function joinedPieces(pieces: readonly Piece[]): Piece {
+  // Nearly always there is one, and this runs for every token.
+  if (pieces.length === 1) return pieces[0] as Piece
+  const tokens = pieces.flatMap((piece) => piece.tokens)
+  const text = pieces.map((piece) => piece.text).join('')
+  const logprobs = pieces.flatMap((piece) => piece.logprobs ?? [])
+  return logprobs.length === 0 ? { tokens, text } : { tokens, text, logprobs }
 }
 
 const nothing: StopResult = { released: [], stopped: false }
@@ -34,7 +46,7 @@ export class StopStrings {
     this.#held.push(piece)
     const text = this.#held.map((held) => held.text).join('')
     const at = firstStop(text, this.#stops)
-    if (at >= 0) return { released: this.#cutAt(at), stopped: true }
+    if (at >= 0) return this.#stopAt(at)
     const released = this.#releaseUpTo(text.length - longestPartialStop(text, this.#stops))
     return released.length === 0 ? nothing : { released, stopped: false }
   }
@@ -58,18 +70,13 @@ export class StopStrings {
     return this.#held.splice(0, count)
   }
 
-  /** Pieces that begin before `length`, the last one shortened. */
-  #cutAt(length: number): Piece[] {
-    const released: Piece[] = []
-    let left = length
-    for (const piece of this.#held) {
-      if (left === 0) break
-      const text = piece.text.slice(0, left)
-      released.push({ ...piece, text })
-      left -= text.length
-    }
+  #stopAt(length: number): StopResult {
+    const released = this.#releaseUpTo(length)
+    const left = released.reduce((rest, piece) => rest - piece.text.length, length)
+    const [piece] = this.#held
     this.#held = []
-    return released
+    if (piece === undefined || left === 0) return { released, stopped: true }
+    return { released, cut: { ...piece, text: piece.text.slice(0, left) }, stopped: true }
   }
 }
 

@@ -19,7 +19,7 @@ export type Detokenize = (tokens: readonly number[], before: readonly number[]) 
 
 export class Utf8Pieces {
   readonly #detokenize: Detokenize
-  #before: readonly number[]
+  readonly #before: number[]
   #held: number[] = []
   #logprobs: TokenLogprob[] | undefined
 
@@ -47,7 +47,11 @@ export class Utf8Pieces {
   #release(text: string): Piece {
     const tokens = this.#held
     const logprobs = this.#logprobs
-    this.#before = [...this.#before, ...tokens].slice(-tailTokens)
+    for (const token of tokens) {
+      // In place, because this runs for every token.
+      this.#before.push(token)
+      if (this.#before.length > tailTokens) this.#before.shift()
+    }
     this.#held = []
     this.#logprobs = undefined
     return logprobs === undefined ? { tokens, text } : { tokens, text, logprobs }

@@ -50,7 +50,8 @@ const NativeCall = Type.Object({
 export const ChatAnswer = Type.Object({
   ...answered,
   message: Type.Object({
-    role: Type.Literal('assistant'),
+    /** Nobody's where the prompt is all that was asked for. */
+    role: Type.Union([Type.Literal('assistant'), Type.Literal('')]),
     content: Type.String(),
     thinking: Type.Optional(Type.String()),
     tool_calls: Type.Optional(Type.Array(NativeCall)),

@@ -69,8 +69,11 @@ async function answerChat(services: ApiServices, request: FastifyRequest, reply:
   const whole = await wholeAnswer(reply.raw, answer, model.sent)
   if (problem !== undefined) throw problem
   if (work.kind === 'load') return sendJson(reply, { ...head(model.sent, ''), done: true, done_reason: 'load' })
-  if (whole.rendered !== undefined)
-    return sendJson(reply, { ...head(model.sent, ''), done: false, ...debugInfo(whole.rendered) })
+  if (whole.rendered !== undefined) {
+    // Nobody has said anything.
+    const rendered = { ...head(model.sent, '', ''), done: false, ...debugInfo(whole.rendered) }
+    return sendJson(reply, rendered)
+  }
   return sendJson(reply, wholeObject(model.sent, whole, startedMs))
 }
 
@@ -79,8 +82,8 @@ function chatWork(fields: ChatRequest, messages: ReturnType<typeof messagesOf>):
   return { kind: 'chat', messages, ...(tools.length > 0 ? { tools } : {}), ...answerWishes(fields) }
 }
 
-function head(model: string, content: string): Record<string, unknown> {
-  return { model, created_at: utcTime(Date.now()), message: { role: 'assistant', content } }
+function head(model: string, content: string, role = 'assistant'): Record<string, unknown> {
+  return { model, created_at: utcTime(Date.now()), message: { role, content } }
 }
 
 function wholeObject(model: string, whole: WholeAnswer, startedMs: number): unknown {

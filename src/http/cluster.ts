@@ -19,6 +19,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { ApiError, type ErrorCode } from './errors.ts'
 import { watchBoard } from './progress-lines.ts'
 import type { Responses } from './responses.ts'
+import { withSecondAttempt } from './second-attempt.ts'
 import type { Answer, LoadedRow, NewRequest, Progress } from './services.ts'
 
 /** An actor of this node answers within a turn or two; this is for one that is being restarted. */
@@ -78,6 +79,20 @@ export class Cluster {
   }
 
   async submit(request: NewRequest, signal: AbortSignal): Promise<Answer> {
+    const answer = await this.#submitOnce(request, signal)
+    return withSecondAttempt(answer, () => this.#submitAgain(request, signal))
+  }
+
+  /** Nothing where nobody holds the name by now. */
+  async #submitAgain(request: NewRequest, signal: AbortSignal): Promise<Answer | undefined> {
+    const holders = resolveModel(await this.view(), request.model)?.holders ?? []
+    await Promise.all(holders.map(({ node }) => this.#hear(node)))
+    // Asked after what was heard: the scheduler knows it before it is asked in turn.
+    if (resolveModel(await this.view(), request.model) === undefined) return undefined
+    return await this.#submitOnce(request, signal)
+  }
+
+  async #submitOnce(request: NewRequest, signal: AbortSignal): Promise<Answer> {
     const id = this.#newId()
     const task = refOf(this.self, `node/tasks/${id}`)
     const response = this.#responses.open(id, () => this.#runtime.tell(task, { type: 'client.gone' }))
@@ -135,7 +150,7 @@ export class Cluster {
     let failure: unknown
     for (const holder of nearestFirst(resolved)) {
       try {
-        const text = await this.#showAt(holder, resolved.model.digest, { verbose, ...instead })
+        const text = await this.#showAt(holder, resolved.model, { verbose, ...instead })
         if (text !== undefined) return JSON.parse(text) as Record<string, unknown>
       } catch (error) {
         failure = error
@@ -148,10 +163,12 @@ export class Cluster {
   /** The JSON from one holder, piece by piece; undefined when it does not hold the version after all. */
   async #showAt(
     { node, report }: ClusterNode,
-    digest: string,
+    wanted: HeldModel,
     wishes: { readonly verbose: boolean } & ShownInstead,
   ): Promise<string | undefined> {
-    const name = report?.models.find((model) => model.digest === digest)?.name
+    // There the version may have other names, the one that was asked for among them or not.
+    const same = report?.models.filter(({ digest }) => digest === wanted.digest) ?? []
+    const name = (same.find((model) => model.name === wanted.name) ?? same[0])?.name
     let text = ''
     for (let totalLength = 1; text.length < totalLength; ) {
       const message = { type: 'models.show', name, ...wishes, offset: text.length }

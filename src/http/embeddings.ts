@@ -91,7 +91,8 @@ async function answerEmbeddings(services: ApiServices, request: FastifyRequest, 
     await wholeAnswer(reply.raw, await services.submit({ ...shared, work: { kind: 'load' } }, signal), model.sent)
     return sendJson(reply, { embedding: [] })
   }
-  const work = { kind: 'embed', input: [prompt], truncate: true, normalize: false } as const
+  // This route never cut its input.
+  const work = { kind: 'embed', input: [prompt], truncate: false, normalize: false } as const
   const answer = await services.submit({ ...shared, work }, signal)
   const { vectors } = await collectVectors(reply, answer, { model: model.sent, count: 1 })
   return sendJson(reply, { embedding: Array.from(vectors[0] ?? []) })

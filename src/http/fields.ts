@@ -118,5 +118,7 @@ function mismatch(errors: readonly Mismatch[], value: unknown): string {
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null'
+  // As Go's decoder does: which of many is told by itself.
+  if (typeof value === 'number') return `number ${value}`
   return Array.isArray(value) ? 'array' : typeof value
 }

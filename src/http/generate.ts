@@ -26,13 +26,16 @@ import type { ApiServices, NewRequest } from './services.ts'
 import { utcTime } from './time.ts'
 import { sendJson } from './wire.ts'
 
+/** llama.cpp's tokens are signed integers of 32 bits. */
+const maxTokenId = 2 ** 31 - 1
+
 const GenerateRequest = Type.Object({
   ...answerFields,
   prompt: Type.Optional(Type.String()),
   suffix: Type.Optional(Type.String()),
   system: Type.Optional(Type.String()),
   template: Type.Optional(Type.String()),
-  context: Type.Optional(Type.Array(Type.Integer({ minimum: 0 }))),
+  context: Type.Optional(Type.Array(Type.Integer({ minimum: 0, maximum: maxTokenId }))),
   raw: Type.Optional(Type.Boolean()),
   images: Type.Optional(Type.Array(Type.String())),
 })

@@ -9,6 +9,7 @@ import { type BodyBudget, inflated, readBody } from './body.ts'
 import { ApiError, type Endpoint } from './errors.ts'
 import { firstJsonValue } from './json-text.ts'
 import type { RouteAbout } from './openapi.ts'
+import { redirectPaths } from './redirects.ts'
 import { errorBody, type Surface, surfaceAt } from './surface.ts'
 
 declare module 'fastify' {
@@ -52,7 +53,8 @@ export const wireOptions = {
   // Bodies have limits of their own: one for JSON, another for a model of many gigabytes.
   requestTimeout: 0,
   keepAliveTimeout: keepAliveTimeoutMs,
-  routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: maxParameterLength },
+  // A slash at the end is sent on where it is none of the path: only the router knows.
+  routerOptions: { ignoreTrailingSlash: true, maxParamLength: maxParameterLength },
   // Such as a path whose encoding is broken: no route was found for it.
   frameworkErrors: (error, request, reply) => {
     void sendError(reply, error.statusCode ?? 400, error.message, { surface: surfaceAt(request.url) })
@@ -63,6 +65,7 @@ export const wireOptions = {
 /** Prepares an instance made with `wireOptions`; call it before any route is added. */
 export function installWire(app: FastifyInstance, log: HttpLog, bodies: BodyBudget): void {
   const methods = collectMethods(app)
+  redirectPaths(app)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (request, payload, done) => {
     if (request.is404 || request.routeOptions.config.rawBody === true) return done(null, payload)
@@ -114,15 +117,24 @@ export function sendError(
   status: number,
   words: string,
   {
-    type = jsonType,
     surface = 'ollama',
     code,
+    type = isTranslated(surface, code) ? plainJsonType : jsonType,
   }: { readonly type?: string; readonly surface?: Surface; readonly code?: string } = {},
 ): FastifyReply {
+  const text = JSON.stringify(errorBody(surface, status, words, code))
   return reply
     .code(status)
     .header('content-type', type)
-    .send(Buffer.from(JSON.stringify(errorBody(surface, status, words, code))))
+    .send(Buffer.from(isTranslated(surface, code) ? `${text}\n` : text))
+}
+
+/** Errors of a request that cannot be read. */
+const readingErrors: ReadonlySet<string | undefined> = new Set(['missing-body', 'bad-json', 'bad-field'])
+
+/** Whether it is an error of the native route that Ollama writes anew for this surface, as it writes answers there. */
+function isTranslated(surface: Surface, code: string | undefined): boolean {
+  return (surface === 'openai' || surface === 'anthropic') && !readingErrors.has(code)
 }
 
 /** The methods of every route, for 405. */
@@ -141,7 +153,7 @@ function answerUnknown(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const allowed = allowedFor(methods, pathOf(request.url))
+  const allowed = allowedFor(methods, request.url.replace(/\?.*/s, ''))
   if (allowed === undefined) return reply.code(404).type(textType).send('404 page not found')
   return reply
     .code(405)
@@ -162,13 +174,6 @@ function fits(steps: readonly string[], route: readonly string[]): boolean {
   const isOpen = route.at(-1) === '*'
   if (isOpen ? steps.length < route.length : steps.length !== route.length) return false
   return route.every((step, at) => step === '*' || step.startsWith(':') || step === steps[at])
-}
-
-/** The path as the router sees it: without the query, double slashes and the last slash. */
-function pathOf(url: string): string {
-  const [path = '/'] = url.split('?', 1)
-  const single = path.replace(/\/{2,}/g, '/')
-  return single.length > 1 && single.endsWith('/') ? single.slice(0, -1) : single
 }
 
 /** Answers what is not HTTP at all, or came too slowly, and ends the connection. */

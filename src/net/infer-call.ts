@@ -63,13 +63,17 @@ export class InferCall {
   /** From here on the frames come, or the stream's loss does. */
   attach(stream: CallStream): void {
     this.#stream = stream
+    this.heard()
+  }
+
+  /** The worker has said something. Once for all frames that came together: the clock costs as much as a frame. */
+  heard(): void {
     this.#heardMs = this.#clock.monotonicMs()
   }
 
   /** Takes one frame. True: it was the last. Throws ProtocolError when it may not come here. */
   deliver(frame: InferFrame): boolean {
     if (this.#ended) return true
-    this.#heardMs = this.#clock.monotonicMs()
     if (!this.#accepted) {
       // A worker that is still deciding says so; only what follows its decision is part of the answer.
       if (frame.kind === 'progress') return false
@@ -117,7 +121,7 @@ export class InferCall {
   #resume(): void {
     if (!this.#paused || this.#ended) return
     this.#paused = false
-    this.#heardMs = this.#clock.monotonicMs()
+    this.heard()
     this.#stream?.resume()
   }
 

@@ -68,6 +68,7 @@ export class InferLine implements CallStream {
   }
 
   #read(chunk: Uint8Array): void {
+    this.#call?.heard()
     try {
       for (const body of this.#reader.push(chunk)) {
         const call = this.#call

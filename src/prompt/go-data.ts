@@ -69,21 +69,24 @@ function parametersValue(schema: Schema): GoStruct {
     optional('Defs', fromJson(schema.$defs), '$defs'),
     optional('Items', fromJson(schema.items), 'items'),
     optional('Required', strings(schema.required), 'required'),
-    field('Properties', propertiesValue(schema.properties, 'template.templateProperties'), 'properties'),
+    field('Properties', propertiesValue(schema.properties, { type: 'template.templateProperties' }), 'properties'),
   ])
 }
 
-function propertiesValue(value: unknown, type: string): GoMap {
+/** Those of a tool are a map of the template's own, sorted; those inside of one are as they came. */
+function propertiesValue(value: unknown, kind: Pick<GoMap, 'type' | 'isOrdered'>): GoMap {
   const schemas = isSchema(value) ? Object.entries(value) : []
   const entries = new Map(schemas.map(([name, schema]) => [name, propertyValue(isSchema(schema) ? schema : {})]))
-  const properties: GoMap = { kind: 'map', type, entries, isNil: !isSchema(value) }
+  const properties: GoMap = { kind: 'map', ...kind, entries, isNil: !isSchema(value) }
   return { ...properties, text: () => (properties.isNil === true ? '{}' : jsonText(properties)) }
 }
 
 function propertyValue(schema: Schema): GoStruct {
   const anyOf = Array.isArray(schema.anyOf) ? schema.anyOf.filter(isSchema) : []
   const types = typesOf(schema)
-  const nested = isSchema(schema.properties) ? propertiesValue(schema.properties, '*api.ToolPropertiesMap') : null
+  const nested = isSchema(schema.properties)
+    ? propertiesValue(schema.properties, { type: '*api.ToolPropertiesMap', isOrdered: true })
+    : null
   return {
     ...struct('api.ToolProperty', [
       optional('AnyOf', list('[]api.ToolProperty', anyOf.map(propertyValue)), 'anyOf'),

@@ -13,6 +13,37 @@ export function prompts(start: Load, resumesFormats: boolean): void {
     else expect(done.promptTokens + done.evalTokens).toBeLessThan(256)
   })
 
+  it('gives the tokens of what it said and of nothing else: neither the end, nor what a stop string cut off', async () => {
+    const engine = await start()
+    const ended = await collect(engine.infer(request(ask('What is the capital of Austria?'))))
+    expect(ended.tokens).toHaveLength(ended.done.evalTokens - 1)
+    const whole = await collect(engine.infer(request(raw(story), { num_predict: 20 })))
+    const frames = whole.frames.filter(isToken) as Of<'token'>[]
+    const at = frames.findIndex(({ text }, place) => place > 3 && text.length > 3)
+    const before = frames.slice(0, at)
+    const kept = before.map(({ text }) => text).join('') + frames[at]?.text.slice(0, 2)
+    const cut = await collect(
+      engine.infer(request(raw(story), { num_predict: 20, stop: [whole.text.slice(kept.length)] })),
+    )
+    expect(cut.text).toBe(kept)
+    const known = before.flatMap(({ tokens }) => tokens)
+    expect(cut.tokens.slice(0, known.length)).toEqual(known)
+    expect(cut.tokens.length).toBeGreaterThan(known.length)
+    expect(cut.tokens[known.length]).not.toBe(frames[at]?.tokens[0])
+  })
+
+  it('refuses a context with a token that the model does not have, by its number, and goes on', async () => {
+    const engine = await start()
+    const work = (context: readonly number[]): InferWork => ({ kind: 'generate', prompt: 'on', raw: false, context })
+    const { frames, failed } = await collect(engine.infer(request(work([1, 2_000_000_000, 2]))))
+    expect(frames.map(({ kind }) => kind)).toEqual(['accepted', 'failed'])
+    expect(failed).toMatchObject({
+      code: 'invalid-request',
+      message: expect.stringMatching(/no token 2000000000 in test-model, whose last is \d+/),
+    })
+    expect((await collect(engine.infer(request(work([1, 2, 3]), { num_predict: 2 })))).done.kind).toBe('done')
+  })
+
   it('continues an interrupted answer exactly where it stopped', async () => {
     const engine = await start()
     const whole = await collect(engine.infer(request(raw(story), { num_predict: 30 })))
@@ -28,7 +59,7 @@ export function prompts(start: Load, resumesFormats: boolean): void {
     const endless = request(raw(story), { num_predict: 400, temperature: 1.5, top_k: 0, top_p: 1, seed: 3 })
     const { done, tokens } = await collect(engine.infer(endless))
     expect(done.kind).toBe('done')
-    expect(tokens).toHaveLength(done.evalTokens)
+    expect(tokens).toHaveLength(done.evalTokens - (done.reason === 'stop' ? 1 : 0))
     if (done.reason === 'length') expect(done.evalTokens).toBe(400)
   })
 

@@ -101,6 +101,28 @@ function answers(start: Load, isRemote: boolean): void {
     expect(cut.done.reason).toBe('stop')
   })
 
+  it('counts every token that it computed, those of a stop string and the one that ended the answer included', async () => {
+    const engine = await start()
+    const ended = await collect(engine.infer(request(ask('What is the capital of Austria?'))))
+    expect(ended.done.reason).toBe('stop')
+    const limit = ended.done.evalTokens
+    const short = { num_predict: limit - 1 }
+    const tooShort = await collect(engine.infer(request(ask('What is the capital of Austria?'), short)))
+    expect(tooShort.done).toMatchObject({ reason: 'length', evalTokens: limit - 1 })
+    expect(tooShort.text).toBe(ended.text)
+    const whole = await collect(engine.infer(request(raw(story), { num_predict: 20 })))
+    const stop = whole.text.slice(-4)
+    const cut = await collect(engine.infer(request(raw(story), { num_predict: 20, stop: [stop] })))
+    expect(cut.done).toMatchObject({ reason: 'stop', evalTokens: whole.done.evalTokens })
+  })
+
+  it('goes on until the model ends where the limit is 0, as Ollama does', async () => {
+    const engine = await start()
+    const free = await collect(engine.infer(request(ask('What is the capital of Austria?'))))
+    const zero = await collect(engine.infer(request(ask('What is the capital of Austria?'), { num_predict: 0 })))
+    expect([zero.text, zero.done.reason]).toEqual([free.text, 'stop'])
+  })
+
   it('shows text that only began like a stop string', async () => {
     const engine = await start()
     const whole = await collect(engine.infer(request(raw(story), { num_predict: 12 })))
@@ -223,7 +245,7 @@ function probabilities(start: Load, isRemote: boolean): void {
     const plain = await collect(engine.infer(request(work)))
     const shown = await collect(engine.infer(request(work, {}, undefined, { logprobs: 2 })))
     expect(shown.text).toBe(plain.text)
-    expect(rowsOf(shown)).toHaveLength(isRemote ? shown.done.evalTokens : shown.tokens.length)
+    expect(rowsOf(shown)).toHaveLength(isRemote ? shown.done.evalTokens - 1 : shown.tokens.length)
   })
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { EngineFacts } from '../../actors/engine.ts'
 import type { ModelFile } from '../../actors/model-catalog.ts'
-import { file, request, Stable } from './stable.ts'
+import { expectedBytes, file, request, Stable } from './stable.ts'
 
 describe('the process of an engine', () => {
   it('starts with its actor and is held once it is ready, with what it knows of itself', async () => {
@@ -12,6 +13,14 @@ describe('the process of an engine', () => {
     expect(stable.heard('engine.ready')).toMatchObject([
       { digest: 'd', facts: { name: 'm:latest', sizeBytes: 10, contextLength: 256, slots: 2 } },
     ])
+  })
+
+  it('says what the model will take as soon as its driver knows: before that, what its file has', async () => {
+    const stable = new Stable({ loadMs: 100 })
+    await stable.start()
+    expect(stable.heard('engine.ready')).toEqual([])
+    const sizes = stable.heard('engine.expected').map((message) => (message.facts as EngineFacts).sizeBytes)
+    expect(sizes).toEqual([file.sizeBytes, expectedBytes])
   })
 
   it('ends with its actor', async () => {

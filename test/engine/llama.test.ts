@@ -27,6 +27,15 @@ describe('the llama driver with the test model', () => {
   })
   afterAll(() => engine.close())
 
+  it('says before it has the model how much memory that will take', async () => {
+    const heard: (number | undefined)[] = []
+    const loading = driver.load(tiny, { ...settings, contextTokens: 1024 }, new AbortController().signal, (bytes) =>
+      heard.push(bytes),
+    )
+    await (await loading).close()
+    expect(heard.filter((bytes) => bytes !== undefined)).toEqual([engine.sizeBytes])
+  })
+
   it('says what it uses', () => {
     expect(engine.contextLength).toBe(1024)
     expect(engine.sizeBytes).toBeGreaterThan(tiny.sizeBytes)

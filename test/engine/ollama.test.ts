@@ -76,6 +76,16 @@ describe('the ollama driver', () => {
     expect(only.frames.map(({ kind }) => kind)).toEqual(['accepted', 'rendered', 'done'])
   })
 
+  it('refuses a context with a token that the model there does not have, before the Ollama sees it', async () => {
+    const work = (context: readonly number[]) => ({ kind: 'generate', prompt: 'on', raw: false, context }) as const
+    const { failed } = await collect(engine.infer(request(work([1, 1024]))))
+    expect(failed).toMatchObject({
+      code: 'invalid-request',
+      message: expect.stringContaining('no token 1024 in tiny:latest, whose last is 1023'),
+    })
+    expect((await collect(engine.infer(request(work([1, 1023]), { num_predict: 1 })))).done.kind).toBe('done')
+  })
+
   it('embeds, normalized and as it comes', async () => {
     const embed = (normalize: boolean) =>
       collect(engine.infer(request({ kind: 'embed', input: ['a fox', 'a moon'], truncate: true, normalize })))

@@ -3,7 +3,7 @@ import { engineMachine } from '../../actors/engine.ts'
 import type { ModelFile } from '../../actors/model-catalog.ts'
 import type { InferFrame, InferRequest, InferStream } from '../../protocols/infer.ts'
 import type { Message } from '../../protocols/ref.ts'
-import type { LoadedEngine } from '../../src/engine/driver.ts'
+import type { Driver, LoadedEngine } from '../../src/engine/driver.ts'
 import { Engines } from '../../src/engine/engines.ts'
 import { SimDriver, type SimOptions } from '../../src/engine/sim.ts'
 import { unloadLogic } from '../../src/engine/unload-logic.ts'
@@ -26,6 +26,9 @@ export const request = (rest: Partial<InferRequest> = {}): InferRequest => ({
   ...rest,
 })
 
+/** What every load says that it will take. */
+export const expectedBytes = 24
+
 export class Stable {
   readonly world = new SimulatedWorld(1)
   readonly runtime = new Runtime('n', this.world)
@@ -42,8 +45,10 @@ export class Stable {
     const driver = new SimDriver({ clock: this.world, ...sim })
     const noting = {
       name: driver.name,
-      load: async (...args: Parameters<SimDriver['load']>) => {
-        const engine = await driver.load(...args)
+      load: async (...args: Parameters<Driver['load']>) => {
+        const [model, wanted, signal, onProgress] = args
+        onProgress?.(expectedBytes)
+        const engine = await driver.load(model, wanted, signal)
         this.loaded.push(engine)
         return engine
       },

@@ -19,7 +19,7 @@ function run(texts: readonly string[], stops: readonly string[]) {
   const released: Piece[] = []
   for (const [token, text] of texts.entries()) {
     const result = matcher.push({ tokens: [token], text })
-    released.push(...result.released)
+    released.push(...result.released, ...(result.cut === undefined ? [] : [result.cut]))
     if (result.stopped) return { released, stopped: true }
   }
   return { released: [...released, ...matcher.flush()], stopped: false }

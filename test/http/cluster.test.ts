@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { InferFrame } from '../../protocols/infer.ts'
+import type { HeldModel } from '../../protocols/report.ts'
 import type { Answer } from '../../src/http/services.ts'
 import { poison } from '../actors/support/poison.ts'
 import { digestA, digestB, held } from '../actors/support/reports.ts'
@@ -15,6 +16,12 @@ async function collect(answer: Answer): Promise<InferFrame[]> {
   return frames
 }
 
+/** What `b` holds from now on. Soon after another change, nobody hears of it for a while. */
+async function changeModels(both: SiteCluster, models: readonly HeldModel[]): Promise<void> {
+  both.site('b').models = models
+  await both.settle(both.site('b').runtime.ask('b/node/models', { type: 'models.refresh' }, 1000))
+}
+
 describe('a request', () => {
   it('is answered by the node that holds the model, which the answer names', async () => {
     const both = await SiteCluster.of({ a: {}, b: { models: [model] } })
@@ -23,6 +30,24 @@ describe('a request', () => {
     expect(frames.filter(({ kind }) => kind === 'token').length).toBeGreaterThan(0)
     expect(frames.at(-1)).toMatchObject({ kind: 'done' })
     expect(answer.worker).toBe('b')
+  })
+
+  it('for a model that was made anew a moment ago, which nobody has heard of yet, is answered by the new version', async () => {
+    const both = await SiteCluster.of({ a: {}, b: { models: [model] } })
+    await changeModels(both, [other, model])
+    await changeModels(both, [held('m:latest', digestB, { modifiedAtMs: 9 })])
+    expect((await both.settle(both.at('a').find('m')))?.digest).toBe(digestA)
+    const answer = await both.settle(both.at('a').submit(newRequest(), never))
+    expect((await both.settle(collect(answer))).at(-1)).toMatchObject({ kind: 'done' })
+    expect([answer.worker, (await both.settle(both.at('a').find('m')))?.digest]).toEqual(['b', digestB])
+  })
+
+  it('for a model that was removed a moment ago is refused, once it has been looked for again', async () => {
+    const both = await SiteCluster.of({ a: {}, b: { models: [model] } })
+    await changeModels(both, [other, model])
+    await changeModels(both, [])
+    const answer = await both.settle(both.at('a').submit(newRequest(), never))
+    expect(await both.settle(collect(answer))).toMatchObject([{ kind: 'refused', reason: 'no-such-model' }])
   })
 
   it('for a model that nobody holds is refused with its name', async () => {
@@ -153,6 +178,12 @@ describe('showing a model', () => {
       expect(await both.settle(both.at(node).show('m', false))).toEqual({ name: 'm:latest' })
     }
     expect(await both.settle(both.at('a').show('nope', false))).toBeUndefined()
+  })
+
+  it('has the name that was asked for, where another one means the same version', async () => {
+    const both = await SiteCluster.of({ a: {}, b: { models: [held('twin:latest', digestA), model] } })
+    expect(await both.settle(both.at('a').show('m', false))).toEqual({ name: 'm:latest' })
+    expect(await both.settle(both.at('a').show('twin', false))).toEqual({ name: 'twin:latest' })
   })
 
   it('asks the next holder when one does not answer', async () => {

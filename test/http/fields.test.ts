@@ -56,7 +56,7 @@ describe('the reader of fields', () => {
   })
 
   it.each([
-    [{ model: 1 }, 'json: cannot read number as field model: it must be string'],
+    [{ model: 1 }, 'json: cannot read number 1 as field model: it must be string'],
     [
       { messages: [{ role: 'user' }, { ROLE: [] }] },
       'json: cannot read array as field messages.1.role: it must be string',

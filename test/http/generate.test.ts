@@ -114,6 +114,11 @@ describe('POST /api/generate', () => {
     [{ model: 'demo', top_logprobs: 21 }, 400, 'top_logprobs must be between 0 and 20'],
     [{ top_logprobs: -1 }, 400, 'top_logprobs must be between 0 and 20'],
     [{ model: 'demo', raw: true, system: 's' }, 400, 'raw mode does not support template, system, or context'],
+    [
+      { model: 'demo', prompt: 'x', context: [1, -7] },
+      400,
+      'json: cannot read number -7 as field context.1: it must be >= 0',
+    ],
     [{ model: 'demo', raw: true, context: [1] }, 400, 'raw mode does not support template, system, or context'],
     [{ model: 'demo', suffix: 's' }, 400, 'registry.ollama.ai/library/demo:latest does not support insert'],
     [{ model: 'demo', images: ['aGk='] }, 400, 'registry.ollama.ai/library/demo:latest does not support vision'],

@@ -83,7 +83,6 @@ describe('the wire', () => {
     ['GET', '/api/generate', 'POST'],
     ['POST', '/api/tags', 'GET, HEAD'],
     ['HEAD', '/api/ps', 'GET'],
-    ['DELETE', '/api/version/', 'GET, HEAD'],
     ['PROPFIND', '/api/chat', 'POST'],
     ['GET', '/omx/v1/models/demo', 'PUT'],
   ])('answers plain text 405 with Allow to %s %s', async (method, path, allow) => {
@@ -94,8 +93,41 @@ describe('the wire', () => {
     if (method !== 'HEAD') expect(answer.body).toBe('405 method not allowed')
   })
 
-  it.each(['/api/version/', '//api/version', '/api//version//?x=1'])('takes %s for the same route', async (path) => {
-    expect((await request(node.port, `GET ${path}`)).status).toBe(200)
+  it.each([
+    ['GET', '/api/version/', 301, '/api/version'],
+    ['HEAD', '/api/version/?x=1', 307, '/api/version?x=1'],
+    ['POST', '/api/generate/', 307, '/api/generate'],
+    ['GET', '/v1/models/', 301, '/v1/models'],
+    ['GET', '//api/version', 307, '/api/version'],
+    ['POST', '/api//generate//?x=/./', 307, '/api/generate/?x=/./'],
+    ['GET', '/api/./version', 307, '/api/version'],
+    ['GET', '/api/x/../version', 307, '/api/version'],
+    ['GET', '/api/version/.', 307, '/api/version'],
+    ['GET', '/../../api/version', 307, '/api/version'],
+    ['GET', '/nowhere/../no"where', 307, '/no"where'],
+    ['GET', '//', 307, '/'],
+    ['GET', '//\\example.com/', 307, '/%5Cexample.com/'],
+  ])('sends %s %s on with %d to %s', async (method, path, status, location) => {
+    const answer = await request(node.port, `${method} ${path}`)
+    expect(answer.status).toBe(status)
+    expect(answer.head.split('\r\n')).toContain(`location: ${location}`.toLowerCase())
+    if (method === 'GET') expect(answer.body).toMatch(/^<a href="[^"]+">[\w ]+<\/a>\.\n\n$/)
+    else expect(answer.body).toBe('')
+  })
+
+  it.each(['/api/nothing/', '/API/version', '/api/%2e/version', '/api/.version', '/api/version../'])(
+    'answers 404 to GET %s, which is nothing else',
+    async (path) => {
+      expect((await request(node.port, `GET ${path}`)).status).toBe(404)
+    },
+  )
+
+  it('answers 404 to a method that a path with a slash at its end does not have', async () => {
+    expect((await request(node.port, 'DELETE /api/version/')).status).toBe(404)
+  })
+
+  it('takes the slash of a registry for a part of its path', async () => {
+    expect((await request(node.port, 'GET /v2/')).status).toBe(200)
   })
 
   it.each(['/', '/api/version', '/api/tags'])('answers HEAD %s without a body', async (path) => {

@@ -73,8 +73,8 @@ describe('generate', () => {
     for (const answer of answers) {
       expect(answer.response).toBe(first?.response)
       expect(answer.context).toEqual(first?.context)
-      // The mark of the beginning is counted, and no part of the context.
-      expect(answer.context.length).toBe(answer.prompt_eval_count - 1 + answer.eval_count)
+      // The marks of the beginning and of the end are counted, and no part of the context.
+      expect(answer.context.length).toBe(answer.prompt_eval_count - 1 + answer.eval_count - 1)
       expectMetrics(answer)
     }
     const { context } = first as GenerateResponse

@@ -94,8 +94,9 @@ export class Client {
     } else if (frame.kind === 'done') {
       this.finals++
       this.outcome = 'done'
-      if (frame.evalTokens !== this.tokens)
-        this.wrong.push(`${frame.evalTokens} tokens computed, ${this.tokens} received`)
+      // A model that ends its answer says so by a token of its own.
+      const computed = frame.evalTokens - (frame.reason === 'stop' ? 1 : 0)
+      if (computed !== this.tokens) this.wrong.push(`${frame.evalTokens} tokens computed, ${this.tokens} received`)
     } else if (frame.kind === 'failed' || frame.kind === 'refused') {
       this.finals++
       this.outcome = 'failed'

@@ -1,10 +1,11 @@
 /**
  * A JSON Schema as a grammar in llama.cpp's notation. What a grammar can say is said (types, properties in their order,
- * required ones, items, lengths, bounds of integers, constants, alternatives, references); other words are ignored, as
- * llama.cpp's own converter does.
+ * required ones, items, lengths, patterns, bounds of integers, constants, alternatives, references); other words are
+ * ignored, as llama.cpp's own converter does.
  */
 import { integersBetween } from './integers.ts'
 import { jsonRules, literal } from './json.ts'
+import { patternExpression } from './pattern.ts'
 
 /** Thrown when a format cannot be turned into a grammar; the message says where and why. */
 export class SchemaError extends Error {
@@ -231,6 +232,8 @@ const constant = (value: unknown): string => `${literal(JSON.stringify(value))} 
 const formats: ReadonlySet<unknown> = new Set(['date', 'time', 'date-time', 'uuid'])
 
 function string(schema: Schema): string {
+  const pattern = typeof schema.pattern === 'string' ? patternExpression(schema.pattern) : undefined
+  if (pattern !== undefined) return `"\\"" (${pattern}) "\\"" space`
   if (formats.has(schema.format)) return `"\\"" ${String(schema.format)} "\\"" space`
   const least = lengthOf(schema.minLength) ?? 0
   const most = lengthOf(schema.maxLength)

@@ -25,6 +25,7 @@ export interface ServerCompleterInit {
   readonly contextLength: number
   readonly sizeBytes: number
   readonly vocabulary: Vocabulary
+  readonly vocabularyTokens: number
   /** What the tokenizer puts before every text. */
   readonly begin: readonly number[]
 }
@@ -34,6 +35,7 @@ export class ServerCompleter implements Completer {
   readonly sizeBytes: number
   readonly sizeVramBytes = 0
   readonly vocabulary: Vocabulary
+  readonly vocabularyTokens: number
   readonly pid?: number
   readonly #ending = Promise.withResolvers<Failure | undefined>()
   readonly ended = this.#ending.promise
@@ -45,6 +47,7 @@ export class ServerCompleter implements Completer {
     this.contextLength = init.contextLength
     this.sizeBytes = init.sizeBytes
     this.vocabulary = init.vocabulary
+    this.vocabularyTokens = init.vocabularyTokens
     if (init.process.pid !== undefined) this.pid = init.process.pid
     const { slots, maxWaiting } = init.settings
     this.#calls = new Calls({ slots, maxWaiting, clock: realClock })
@@ -109,12 +112,13 @@ export class ServerCompleter implements Completer {
     }
     const { prompt, addedTokens } = await this.#promptTokens(request)
     if (work.signal.aborted) return
-    const frames = new CompletionFrames(request, prompt, addedTokens)
+    const tokenize = (text: string) => this.#tokens(text, false)
+    const frames = new CompletionFrames({ request, prompt, addedTokens, tokenize })
     const { bosToken, addsBos } = this.vocabulary
     const text = withoutBos(request.prompt, bosToken, addsBos)
     const body = completionBody({ ...request, prompt: text }, prompt, this.contextLength)
     for await (const event of this.#init.api.events('/completion', body, work.signal)) {
-      for (const frame of frames.framesOf(event)) {
+      for (const frame of await frames.framesOf(event)) {
         await work.give(frame)
         if (frame.kind === 'done') return
       }

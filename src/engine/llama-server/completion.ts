@@ -6,7 +6,7 @@ import type { InferFrame } from '../../../protocols/infer.ts'
 import { answerLimit } from '../answer.ts'
 import type { CompletionRequest } from '../completer.ts'
 import { jsonObjectGrammar, schemaGrammar } from '../grammar/json-schema.ts'
-import { type Piece, StopStrings } from '../stop-strings.ts'
+import { joinedPieces, type Piece, StopStrings } from '../stop-strings.ts'
 
 /** Stands in the prompt where an image goes. */
 const mediaMarker = '<__media__>'
@@ -55,6 +55,7 @@ const row = Type.Object({ token: Type.String(), logprob: Type.Number() })
 const Event = Type.Object({
   content: Type.Optional(Type.String()),
   tokens: Type.Optional(Type.Array(integer)),
+  tokens_predicted: Type.Optional(integer),
   stop: Type.Optional(Type.Boolean()),
   stop_type: Type.Optional(Type.String()),
   prompt_progress: Type.Optional(Type.Object({ total: integer, processed: integer })),
@@ -65,48 +66,61 @@ const Event = Type.Object({
     Type.Object({
       cache_n: Type.Optional(integer),
       prompt_ms: Type.Number(),
-      predicted_n: integer,
       predicted_ms: Type.Number(),
     }),
   ),
 })
 
+type Event = Static<typeof Event>
+
 const eventCheck = Compile(Event)
+
+export interface CompletionFramesInit {
+  readonly request: CompletionRequest
+  /** Everything before the first new token. */
+  readonly prompt: readonly number[]
+  /** Of the prompt's first tokens, how many no `context` brings. */
+  readonly addedTokens: number
+  /** The tokens of a text that stands in the middle of others. */
+  readonly tokenize: (text: string) => Promise<readonly number[]>
+}
 
 /** One answer: counts its tokens and turns events into frames. */
 export class CompletionFrames {
-  readonly #request: CompletionRequest
-  readonly #prompt: readonly number[]
-  readonly #addedTokens: number
+  readonly #init: CompletionFramesInit
   /** Ours, not the server's: that one forgets the text which only began like a stop string. */
   readonly #stops: StopStrings
   #index: number
+  /** What has no text yet: half a character, or the token by which the model ends. */
+  #silent: readonly Piece[] = []
 
-  /** @param addedTokens of the prompt's first, those that no `context` brings */
-  constructor(request: CompletionRequest, prompt: readonly number[], addedTokens: number) {
-    this.#request = request
-    this.#prompt = prompt
-    this.#addedTokens = addedTokens
-    this.#stops = new StopStrings(request.sampling.stop)
-    this.#index = request.resume.length
+  constructor(init: CompletionFramesInit) {
+    this.#init = init
+    this.#stops = new StopStrings(init.request.sampling.stop)
+    this.#index = init.request.resume.length
   }
 
-  /** Throws an Error for what is no event of a completion. */
-  framesOf(event: unknown): InferFrame[] {
+  /** Rejects with an Error for what is no event of a completion. */
+  async framesOf(event: unknown): Promise<InferFrame[]> {
     if (!eventCheck.Check(event)) throw new Error(`an event that the server never sends: ${JSON.stringify(event)}`)
-    const { prompt_progress: progress } = event
+    const { prompt_progress: progress, stop, stop_type: stopType } = event
     if (progress !== undefined) {
       return [{ kind: 'progress', phase: 'prefill', done: progress.processed, total: progress.total }]
     }
-    const { released, stopped } = this.#stops.push(this.#pieceOf(event))
-    const frames = released.flatMap((piece) => this.#show(piece))
-    if (stopped) return [...frames, this.#done('word', event.timings)]
-    if (event.stop !== true) return frames
-    const held = this.#stops.flush().flatMap((piece) => this.#show(piece))
-    return [...frames, ...held, this.#done(event.stop_type, event.timings)]
+    const said = joinedPieces([...this.#silent, this.#pieceOf(event)])
+    const isSilent = stop !== true && said.text === ''
+    this.#silent = isSilent ? [said] : []
+    if (isSilent) return []
+    const piece = stop === true && stopType === 'eos' ? withoutLast(said) : said
+    const { released, cut, stopped } = this.#stops.push(piece)
+    const shown = cut === undefined ? released : [...released, { ...cut, tokens: await this.#init.tokenize(cut.text) }]
+    const frames = shown.flatMap((each) => this.#show(each))
+    if (stopped) return [...frames, this.#done(event)]
+    if (stop !== true) return frames
+    return [...frames, ...this.#stops.flush().flatMap((each) => this.#show(each)), this.#done(event)]
   }
 
-  #pieceOf({ tokens = [], content = '', completion_probabilities: rows }: Static<typeof Event>): Piece {
+  #pieceOf({ tokens = [], content = '', completion_probabilities: rows }: Event): Piece {
     const piece = { tokens, text: content }
     return rows === undefined ? piece : { ...piece, logprobs: rows.map((row) => this.#logprob(row)) }
   }
@@ -120,27 +134,31 @@ export class CompletionFrames {
 
   #logprob(each: { token: string; logprob: number; top_logprobs?: readonly { token: string; logprob: number }[] }) {
     const chosen: TokenLogprob = { token: each.token, logprob: each.logprob }
-    if (this.#request.logprobs === 0 || each.top_logprobs === undefined) return chosen
+    if (this.#init.request.logprobs === 0 || each.top_logprobs === undefined) return chosen
     return { ...chosen, top: each.top_logprobs.map(({ token, logprob }) => ({ token, logprob })) }
   }
 
-  #done(
-    stopType: string | undefined,
-    timings: { cache_n?: number; prompt_ms: number; predicted_ms: number } | undefined,
-  ): InferFrame {
-    const promptLength = this.#prompt.length - this.#request.resume.length
+  #done({ stop_type, timings, tokens_predicted = 0 }: Event): InferFrame {
+    const { request, prompt, addedTokens } = this.#init
+    const promptLength = prompt.length - request.resume.length
     return {
       kind: 'done',
-      reason: stopType === 'limit' ? 'length' : 'stop',
+      reason: stop_type === 'limit' ? 'length' : 'stop',
       promptTokens: promptLength,
       cachedTokens: Math.min(promptLength, timings?.cache_n ?? 0),
       promptNs: nanoseconds(timings?.prompt_ms),
-      evalTokens: this.#index,
+      evalTokens: request.resume.length + tokens_predicted,
       evalNs: nanoseconds(timings?.predicted_ms),
       loadNs: 0,
-      promptTokenIds: this.#prompt.slice(this.#addedTokens, promptLength),
+      promptTokenIds: prompt.slice(addedTokens, promptLength),
     }
   }
+}
+
+/** The token by which a model ends is none of its answer. */
+function withoutLast({ tokens, text, logprobs }: Piece): Piece {
+  const piece = { tokens: tokens.slice(0, -1), text }
+  return logprobs === undefined ? piece : { ...piece, logprobs: logprobs.slice(0, -1) }
 }
 
 const nanoseconds = (ms = 0): number => Math.max(0, Math.round(ms * 1e6))

@@ -5,7 +5,7 @@ import { Compile } from 'typebox/compile'
 import type { ModelFile } from '../../../actors/model-catalog.ts'
 import type { Failure } from '../../../protocols/exit.ts'
 import type { Vocabulary } from '../completer.ts'
-import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from '../driver.ts'
+import { type Driver, EngineError, type EngineSettings, type LoadedEngine, type LoadProgress } from '../driver.ts'
 import { readHeader } from '../llama/header.ts'
 import { availableBytes, estimateMemory, memoryRefusal } from '../llama/memory.ts'
 import { PromptedEngine } from '../prompted-engine.ts'
@@ -47,16 +47,17 @@ export class LlamaServerDriver implements Driver {
     model: ModelFile,
     settings: EngineSettings,
     signal: AbortSignal,
-    onProgress: () => void = () => {},
+    onProgress: LoadProgress = () => {},
   ): Promise<LoadedEngine> {
     const shape = await readHeader(model)
     const { contextTokens } = settings
     const estimate = estimateMemory(shape, contextTokens, settings.slots)
     const refusal = memoryRefusal(estimate, availableBytes())
     if (refusal !== undefined) throw new EngineError('insufficient-memory', `${model.name}: ${refusal}`)
+    onProgress(estimate.totalBytes)
     let completer: ServerCompleter | undefined
     const server = await this.#start(model, this.#words(model, settings, contextTokens), signal, {
-      onOutput: onProgress,
+      onOutput: () => onProgress(),
       onEnd: (failure) => completer?.end(failure),
     })
     const embedder = new Embedder({
@@ -70,6 +71,7 @@ export class LlamaServerDriver implements Driver {
       settings,
       contextLength: contextTokens,
       sizeBytes: estimate.totalBytes,
+      vocabularyTokens: shape.vocabulary,
       ...(await vocabularyOf(server.api)),
     })
     return new PromptedEngine({ completer, model })

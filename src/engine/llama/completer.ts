@@ -24,6 +24,7 @@ export interface LlamaCompleterInit {
   readonly sizeBytes: number
   readonly sizeVramBytes: number
   readonly vocabulary: Vocabulary
+  readonly vocabularyTokens: number
 }
 
 export class LlamaCompleter implements Completer {
@@ -31,6 +32,7 @@ export class LlamaCompleter implements Completer {
   readonly sizeBytes: number
   readonly sizeVramBytes: number
   readonly vocabulary: Vocabulary
+  readonly vocabularyTokens: number
   readonly pid?: number
   readonly #ending = Promise.withResolvers<Failure | undefined>()
   readonly ended = this.#ending.promise
@@ -48,6 +50,7 @@ export class LlamaCompleter implements Completer {
     this.sizeBytes = init.sizeBytes
     this.sizeVramBytes = init.sizeVramBytes
     this.vocabulary = init.vocabulary
+    this.vocabularyTokens = init.vocabularyTokens
     if (init.process.pid !== undefined) this.pid = init.process.pid
     const { slots, maxWaiting } = init.settings
     this.#calls = new Calls({ slots, maxWaiting, clock: realClock })

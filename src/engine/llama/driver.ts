@@ -1,7 +1,7 @@
 /** node-llama-cpp in a forked child per loaded model. */
 import type { ModelFile } from '../../../actors/model-catalog.ts'
 import type { Failure } from '../../../protocols/exit.ts'
-import { type Driver, EngineError, type EngineSettings, type LoadedEngine } from '../driver.ts'
+import { type Driver, EngineError, type EngineSettings, type LoadedEngine, type LoadProgress } from '../driver.ts'
 import { PromptedEngine } from '../prompted-engine.ts'
 import { EngineProcess } from './child-process.ts'
 import { LlamaCompleter } from './completer.ts'
@@ -26,17 +26,19 @@ export class LlamaDriver implements Driver {
     model: ModelFile,
     settings: EngineSettings,
     signal: AbortSignal,
-    onProgress: () => void = () => {},
+    onProgress: LoadProgress = () => {},
   ): Promise<LoadedEngine> {
     const shape = await readHeader(model)
     const { contextTokens } = settings
     const estimate = estimateMemory(shape, contextTokens, settings.slots)
+    onProgress(estimate.totalBytes)
     const completer = await startCompleter({
       model,
       settings,
       signal,
       contextTokens,
       estimate,
+      vocabularyTokens: shape.vocabulary,
       gpu: this.#options.gpu ?? true,
       onProgress,
     })
@@ -50,8 +52,9 @@ interface Start {
   readonly signal: AbortSignal
   readonly contextTokens: number
   readonly estimate: ReturnType<typeof estimateMemory>
+  readonly vocabularyTokens: number
   readonly gpu: boolean
-  readonly onProgress: () => void
+  readonly onProgress: LoadProgress
 }
 
 /** Forks the child and waits until it has the model. @throws EngineError; then no process is left */
@@ -96,6 +99,7 @@ async function startCompleter(start: Start): Promise<LlamaCompleter> {
       sizeBytes: estimate.totalBytes,
       sizeVramBytes: loaded.vramBytes,
       vocabulary: loaded.vocabulary,
+      vocabularyTokens: start.vocabularyTokens,
     })
     return completer
   } catch (error) {

@@ -36,6 +36,8 @@ export interface LoadedModel {
   readonly vocabulary: Vocabulary
   /** Text to tokens; `atStart`: with the model's beginning-of-text token where it wants one, else without. */
   tokenize(text: string, atStart: boolean): readonly number[]
+  /** Text in the middle of another, where nothing is put before it and control tokens are letters. */
+  tokenizeWithin(text: string): readonly number[]
   /** A prompt with that token before it, where the model wants one and it is not there. */
   begun(tokens: readonly number[]): readonly number[]
   /** @param showsControl whether control tokens are text too */
@@ -82,6 +84,7 @@ export async function loadModel(init: LoadMessage, onProgress: (fraction: number
       const tokens = tokenized(model, text)
       return atStart ? begun(model, tokens) : tokens
     },
+    tokenizeWithin: (text) => model.tokenize(text, false, 'trimLeadingSpace'),
     begun: (tokens) => begun(model, tokens),
     detokenize: (tokens, before, showsControl = false) =>
       model.detokenize(tokens as Token[], showsControl, before as Token[]),

@@ -188,6 +188,7 @@ export class Scheduler {
       contextTokens: model.contextTokens,
       shift: work.shift,
       detokenize: (tokens, before) => model.detokenize(tokens, before, work.tags !== undefined),
+      tokenize: (text) => model.tokenizeWithin(text),
       monotonicMs: () => performance.now(),
     })
     // The last token is always evaluated: its result is the first token of the answer.

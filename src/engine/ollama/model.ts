@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { InferFrame, InferRequest } from '../../../protocols/infer.ts'
+import { foreignToken } from '../foreign-token.ts'
 import { type RemoteClient, RemoteError } from '../remote/client.ts'
 import type { AnswerWork, EmbedWork, RemoteModel } from '../remote/engine.ts'
 import { shapeVector } from '../vector.ts'
@@ -22,6 +23,8 @@ export class OllamaModel implements RemoteModel {
   readonly sizeBytes: number
   readonly sizeVramBytes: number
   readonly #init: OllamaModelInit
+  /** Asked for when somebody sends tokens: the answer has all of them. */
+  #vocabularyTokens: number | undefined
 
   constructor(init: OllamaModelInit) {
     this.#init = init
@@ -33,6 +36,7 @@ export class OllamaModel implements RemoteModel {
   async *answer(request: InferRequest, work: AnswerWork, signal: AbortSignal): AsyncGenerator<InferFrame, void, void> {
     await this.#checkCurrent()
     const { client, name } = this.#init
+    await this.#checkContext(work)
     const { path, body } = answerRequest(request, work, name)
     for await (const line of client.lines(path, body, signal)) yield* framesOf(line)
   }
@@ -69,9 +73,27 @@ export class OllamaModel implements RemoteModel {
     await client.ask('POST', '/api/generate', { model: name, keep_alive: 0 }).catch(() => undefined)
   }
 
+  /** The Ollama would look the tokens up unseen, and die of one that is not there: every model of everybody with it. */
+  async #checkContext(work: AnswerWork): Promise<void> {
+    if (work.kind !== 'generate' || work.context === undefined) return
+    const { client, name } = this.#init
+    this.#vocabularyTokens ??= vocabularyTokens(await client.ask('POST', '/api/show', { model: name, verbose: true }))
+    const foreign = foreignToken(work.context, { model: name, vocabularyTokens: this.#vocabularyTokens })
+    if (foreign !== undefined) throw new RemoteError(400, foreign)
+  }
+
   async #checkCurrent(): Promise<void> {
     if (!(await this.#init.isCurrent())) throw new RemoteError(404, `${this.#init.name} is another version now`)
   }
+}
+
+const vocabularyCheck = Compile(
+  Type.Object({ model_info: Type.Object({ 'tokenizer.ggml.tokens': Type.Array(Type.String()) }) }),
+)
+
+/** 0: it does not say. */
+function vocabularyTokens(shown: unknown): number {
+  return vocabularyCheck.Check(shown) ? shown.model_info['tokenizer.ggml.tokens'].length : 0
 }
 
 const noTimes = { cachedTokens: 0, promptNs: 0, evalTokens: 0, evalNs: 0, loadNs: 0 }

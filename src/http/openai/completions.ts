@@ -67,8 +67,9 @@ async function answerCompletion(services: ApiServices, request: FastifyRequest, 
   return sendJson(reply, completionOf(head, await wholeAnswer(reply.raw, answer, model.sent)))
 }
 
-/** Unlike the native route an empty prompt is a prompt: nothing is only loaded through this one. */
+/** As on the native route an empty prompt only loads, which is then the reason why the answer ends. */
 function workOf({ prompt = '', suffix }: CompletionRequest): InferWork {
+  if (prompt === '') return { kind: 'load' }
   return { kind: 'generate', prompt, raw: false, ...(suffix ? { suffix } : {}) }
 }
 

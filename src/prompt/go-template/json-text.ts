@@ -1,4 +1,4 @@
-/** JSON as Go's encoding/json writes it: no spaces, keys of maps sorted, `<`, `>` and `&` escaped. */
+/** JSON as Go's encoding/json writes it: no spaces, keys of maps sorted but where a type keeps their order, `<`, `>` and `&` escaped. */
 import { type GoField, type GoValue, isComposite, sortedEntries } from './values.ts'
 
 /** Values come from JSON, so that all of them can be written. */
@@ -14,9 +14,8 @@ export function jsonText(value: GoValue): string {
   if (value.isNil === true) return 'null'
   if (value.kind === 'slice' && value.json !== undefined) return jsonText(value.json())
   if (value.kind === 'slice') return `[${value.items.map(jsonText).join(',')}]`
-  return `{${sortedEntries(value)
-    .map(([key, inner]) => `${quoted(key)}:${jsonText(inner)}`)
-    .join(',')}}`
+  const entries = value.isOrdered === true ? [...value.entries] : sortedEntries(value)
+  return `{${entries.map(([key, inner]) => `${quoted(key)}:${jsonText(inner)}`).join(',')}}`
 }
 
 function fieldText(field: GoField): string {

@@ -20,6 +20,8 @@ export interface GoMap {
   readonly type: string
   readonly entries: ReadonlyMap<string, GoValue>
   readonly isNil?: boolean
+  /** JSON has its keys in the order in which they came. */
+  readonly isOrdered?: boolean
   readonly text?: () => string
 }
 

@@ -91,13 +91,51 @@ export const chatRows: readonly Row[] = section('2.4 chat', [
   row(
     'roles are read in any case',
     post('/api/chat', { ...chat, messages: [{ role: 'USER', content: 'Shout' }], _debug_render_only: true }),
-    { json: { _debug_info: { rendered_template: containing('Shout') } } },
+    {
+      json: {
+        message: { role: '', content: '' },
+        done: false,
+        _debug_info: { rendered_template: containing('Shout') },
+      },
+    },
     'completion',
   ),
   row(
     'a role that nobody knows is passed through',
     post('/api/chat', { ...chat, messages: [{ role: 'Critic', content: 'Hm' }], _debug_render_only: true }),
     { status: 200, json: { _debug_info: { rendered_template: containing('critic: Hm') } } },
+    'tools',
+  ),
+  row(
+    'the properties of a tool are sorted in the prompt, those inside of one are as they came',
+    post('/api/chat', {
+      ...chat,
+      tools: [
+        {
+          type: 'function',
+          function: {
+            name: 'f',
+            parameters: {
+              type: 'object',
+              properties: {
+                z: { type: 'string' },
+                a: { type: 'object', properties: { y: { type: 'string' }, b: { type: 'number' } } },
+              },
+            },
+          },
+        },
+      ],
+      _debug_render_only: true,
+    }),
+    {
+      json: {
+        _debug_info: {
+          rendered_template: containing(
+            '{"a":{"type":"object","properties":{"y":{"type":"string"},"b":{"type":"number"}}},"z":{"type":"string"}}',
+          ),
+        },
+      },
+    },
     'tools',
   ),
   row(

@@ -117,6 +117,12 @@ export const embeddingRows: readonly Row[] = section('2.5 embeddings', [
     'vectors',
   ),
   row(
+    'the older route cuts nothing',
+    post('/api/embeddings', { model: '$model', prompt: 'boat '.repeat(5_000) }),
+    error(500, 'the input length exceeds the context length'),
+    'vectors',
+  ),
+  row(
     'the older route has one vector, not of length 1, and nothing else',
     post('/api/embeddings', { model: '$model', prompt: 'a boat' }),
     { status: 200, type: /^application\/json/, json: exactly({ embedding: nonEmptyList }) },

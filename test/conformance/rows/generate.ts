@@ -126,6 +126,36 @@ export const generateRows: readonly Row[] = section('2.3 generate', [
     'completion',
   ),
   row(
+    'no limit is what a num_predict of 0 says',
+    post('/api/generate', { ...said, raw: true, prompt: '⟦told⟧', options: { num_predict: 0, temperature: 0 } }),
+    { json: { response: 'told', done_reason: 'stop' } },
+    'told',
+  ),
+  row(
+    'a num_predict of 0 is more than one token',
+    post('/api/generate', { ...said, options: { num_predict: 0, temperature: 0 } }),
+    { json: { done_reason: 'stop' } },
+    'completion',
+  ),
+  row(
+    'the token by which a model ends its answer counts',
+    post('/api/generate', { ...said, raw: true, prompt: '⟦told⟧', options: { num_predict: 60 } }),
+    { json: { response: 'told', done_reason: 'stop', eval_count: 5 } },
+    'told',
+  ),
+  row(
+    'the tokens of a stop string count and are not in the context',
+    post('/api/generate', { ...said, prompt: '⟦told you⟧', options: { num_predict: 60, stop: [' yo'] } }),
+    {
+      json: { response: 'told', done_reason: 'stop', eval_count: 7 },
+      check: ({ json }) => {
+        const { context, prompt_eval_count } = json as { context: number[]; prompt_eval_count: number }
+        return context.length === prompt_eval_count + 4 ? undefined : `the context has ${context.length} tokens`
+      },
+    },
+    'told',
+  ),
+  row(
     'an answer ends before a stop string',
     post('/api/generate', {
       ...said,

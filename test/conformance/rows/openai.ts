@@ -18,6 +18,22 @@ const complete = { model: '$model', prompt: 'Say something.', max_tokens: 6, tem
 
 export const openaiRows: readonly Row[] = section('3.2 OpenAI', [
   row(
+    'an empty prompt of a completion only loads',
+    post('/v1/completions', { ...complete, prompt: '' }),
+    { status: 200, json: { choices: [{ text: '', finish_reason: 'load' }], usage: { total_tokens: 0 } } },
+    'completion',
+  ),
+  row('an error of the model names no charset', post('/v1/completions', { ...complete, model: 'omx-nobody' }), {
+    status: 404,
+    type: 'application/json',
+    text: /\}\n$/,
+  }),
+  row('an error of reading names its charset', post('/v1/completions', { ...complete, prompt: 5 }), {
+    status: 400,
+    type: 'application/json; charset=utf-8',
+    text: /\}$/,
+  }),
+  row(
     'a completion has a text and the usage',
     post('/v1/completions', complete),
     {

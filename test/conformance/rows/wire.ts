@@ -147,8 +147,21 @@ export const wireRows = section('0 wire', [
     status: 405,
     headers: { allow: /^(HEAD, POST|POST, HEAD)$/ },
   }),
-  row('a trailing slash leads to the same route or there', get('/api/version/'), { status: oneOf(200, 301) }),
-  row('double slashes lead to the same route or there', get('//api/tags'), { status: oneOf(200, 301, 307) }),
+  row('a trailing slash leads to the route without', get('/api/version/'), {
+    status: 301,
+    headers: { location: '/api/version' },
+  }),
+  row('a trailing slash leads a body there to be sent again', post('/api/show/', {}), {
+    status: 307,
+    headers: { location: '/api/show' },
+    text: '',
+  }),
+  ...['//api/tags', '/api/./tags', '/api/x/../tags', '/api/tags/.'].map((path) =>
+    row(`${path} leads to the path that it means`, get(`${path}?x=1`), {
+      status: oneOf(301, 307),
+      headers: { location: '/api/tags?x=1' },
+    }),
+  ),
   row('invalid UTF-8 in a text is replaced, not refused', post('/api/generate', brokenText()), {
     status: 400,
     json: { error: containing('invalid model name') },

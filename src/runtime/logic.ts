@@ -2,7 +2,8 @@
  * The only door to XState: everything the project uses of it, named in one file, so that a new major version is one
  * file's work. Machines import from here.
  */
-import { type AnyActor, fromPromise as promiseLogic, assign as xstateAssign } from 'xstate'
+import { type AnyActor, fromPromise as promiseLogic, assign as xstateAssign, setup as xstateSetup } from 'xstate'
+import { withVariants } from './provide.ts'
 
 export {
   type AnyActor,
@@ -12,8 +13,13 @@ export {
   fromTransition,
   raise,
   sendTo,
-  setup,
 } from 'xstate'
+
+/** XState's, with machines whose `provide` costs little. */
+export const setup = ((given: never) => {
+  const made = xstateSetup(given)
+  return { ...made, createMachine: (config: never) => withVariants(made.createMachine(config) as never) }
+}) as unknown as typeof xstateSetup
 
 /** For every machine: an endless loop of eventless transitions is a crash, where XState's default is to loop for ever. */
 export const machineOptions = { maxIterations: 1000 } as const

@@ -63,7 +63,6 @@ interface Step {
 
 type Plan = readonly Step[] | 'not plain'
 
-const plans = new WeakMap<Transition, Plan>()
 const quickened = new WeakMap<object, AnyActorLogic>()
 
 /** The same machine, quicker; any other logic as it is. */
@@ -72,8 +71,10 @@ export function quick(logic: AnyActorLogic): AnyActorLogic {
   let known = quickened.get(logic)
   if (known === undefined) {
     const machine = logic as unknown as Machine
+    // By machine: its variants share their transitions, and not what they do.
+    const plans = new Map<Transition, Plan>()
     const transition: Machine['transition'] = (snapshot, event, scope) =>
-      plainly(machine, snapshot, event, scope) ?? machine.transition(snapshot, event, scope)
+      plainly(machine, plans, snapshot, event, scope) ?? machine.transition(snapshot, event, scope)
     known = Object.create(logic, { transition: { value: transition } }) as AnyActorLogic
     quickened.set(logic, known)
   }
@@ -81,7 +82,13 @@ export function quick(logic: AnyActorLogic): AnyActorLogic {
 }
 
 /** The snapshot after the event; undefined, and nothing done, where it is not plain. */
-function plainly(machine: Machine, snapshot: Snapshot, event: { readonly type: string }, scope: Scope) {
+function plainly(
+  machine: Machine,
+  plans: Map<Transition, Plan>,
+  snapshot: Snapshot,
+  event: { readonly type: string },
+  scope: Scope,
+) {
   const { type } = event
   // Of XState's own events only timers may be plain.
   if (type.startsWith('xstate.') && !type.startsWith('xstate.after.')) return undefined

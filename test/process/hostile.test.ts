@@ -202,7 +202,9 @@ describe('names', () => {
     const removed = await fetch(`${node.url}/api/delete`, { method: 'DELETE', body: JSON.stringify({ model: name }) })
     expect(removed.status).toBe(400)
     const retrieved = await request(port, `GET /v1/models/${encodeURIComponent(name)}`)
-    expect([retrieved.status, notTheEnvelope('openai', retrieved.body)]).toEqual([400, undefined])
+    // No encoding keeps dots from being the way of a path, which is sent on to where it leads.
+    if (name === '..') expect([retrieved.status, retrieved.body]).toEqual([307, expect.stringContaining('"/v1"')])
+    else expect([retrieved.status, notTheEnvelope('openai', retrieved.body)]).toEqual([400, undefined])
   })
 
   it.each(['%zz', '%', '%ff'])('whose encoding is broken are refused: %s', async (name) => {

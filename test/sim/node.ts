@@ -20,7 +20,6 @@ import type { Host } from '../../src/net/host.ts'
 import { provisions } from '../../src/provisions.ts'
 import type { Carrier } from '../../src/runtime/carrier.ts'
 import type { Spec } from '../../src/runtime/cell.ts'
-import type { WaitingMessages } from '../../src/runtime/feed.ts'
 import { fromCallback, fromTransition } from '../../src/runtime/logic.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
 import { lookAtAttempts } from './attempts.ts'
@@ -116,12 +115,6 @@ function lookAtCarrier(runtime: Runtime, onSighting: OnSighting): void {
 
 function noRegistry(): never {
   throw new Error('a simulated node reaches no registry')
-}
-
-/** The mailboxes of a node that lives, at one moment: those that are not empty. */
-export interface Mailboxes {
-  readonly life: SimulatedNode
-  readonly mailboxes: readonly WaitingMessages[]
 }
 
 export class SimulatedNode {

@@ -71,7 +71,7 @@ it('a push goes on when the node that takes it is killed in the middle and start
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'large.gguf')
   // Far more than is under way at once.
-  writeFileSync(file, Buffer.concat([readFileSync(tinyGguf), Buffer.alloc(250_000_000, 'pad')]))
+  writeFileSync(file, Buffer.concat([readFileSync(tinyGguf), Buffer.alloc(150_000_000, 'pad')]))
   const data = cluster.newFolder()
   const first = await cluster.start('taker', { data })
   const { host } = new URL(first.url)

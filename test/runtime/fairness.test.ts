@@ -49,15 +49,11 @@ describe('two actors that volley for ever', () => {
     const { balls } = volley(runtime)
     const { heard, spec } = puppet('other')
     const other = runtime.spawn(spec)
-    let ticks = 0
-    const ticking = setInterval(() => ticks++, 1)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    // However busy the machine is, these come; what starves never does.
+    for (let ticks = 0; ticks < 10 || balls() <= 1000; ticks++) await new Promise((resolve) => setTimeout(resolve, 1))
     await expect(runtime.ask(other, { type: 'question', of: 1 }, 1000)).resolves.toMatchObject({ of: 1 })
-    clearInterval(ticking)
     await Promise.all(['x', 'y'].map((id) => runtime.stop(`${node}/${id}`)))
-    expect(ticks).toBeGreaterThan(5)
     expect(types(heard)).toEqual(['question'])
-    expect(balls()).toBeGreaterThan(1000)
   })
 })
 

@@ -3,7 +3,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 /** Generous: other tests have the same two cores. What a test promises about time it measures itself. */
 const defaultWithinMs = 15_000
-const pollMs = 20
+/** Short at first, then a tenth of what has been waited: who asks real nodes takes the time that they need to get there. */
+const minPollMs = 20
+const maxPollMs = 100
+const pollShare = 0.1
 
 /**
  * Resolves with the probe's first answer that is neither undefined nor false. A probe that throws has no answer yet.
@@ -14,7 +17,8 @@ export async function eventually<T>(
   probe: () => T | Promise<T>,
   withinMs = defaultWithinMs,
 ): Promise<Exclude<T, undefined | false>> {
-  const untilMs = performance.now() + withinMs
+  const startMs = performance.now()
+  const untilMs = startMs + withinMs
   let last: unknown
   do {
     try {
@@ -24,7 +28,8 @@ export async function eventually<T>(
     } catch (error) {
       last = error
     }
-    await pause(pollMs)
+    const waitedMs = performance.now() - startMs
+    await pause(Math.min(Math.max(waitedMs * pollShare, minPollMs), maxPollMs))
   } while (performance.now() < untilMs)
   throw new Error(`not within ${withinMs} ms: ${what}; last: ${last instanceof Error ? last.message : String(last)}`)
 }

@@ -25,7 +25,7 @@ interface Connection {
   readonly ends: Set<NodeId>
 }
 
-const keyOf = (a: NodeId, b: NodeId): string => [a, b].sort().join(' ')
+const keyOf = (a: NodeId, b: NodeId): string => (a < b ? `${a} ${b}` : `${b} ${a}`)
 
 export class Lan {
   readonly world: SimulatedWorld

@@ -16,19 +16,25 @@ const limitMs = 300_000
 const fewestPerSecond = 20
 
 const row = '5 nodes, 30 virtual seconds'
-const column = 'runs/s'
+/** As many processes as cores: what somebody waits for. */
+const column = 'runs/s, all cores'
+/** What the machine does beside it takes nothing from this one. */
+const perCore = 'runs per CPU second'
 
 /** The last line that the simulator prints with `--json`. */
 interface Simulated {
   readonly runs: number
   /** From the first run's start to the last one's end: the start of the process is no part of it. */
   readonly elapsedMs: number
+  readonly processes: number
+  readonly runsPerCpuSecond: number
 }
 
 export const simulator: Section = {
   name: 'simulator',
   title: 'The simulator',
-  method: `\`npm run ${script} -- --runs ${runsPerRound} --json\`: whole nodes on one simulated world, under seeded faults, with every invariant checked.`,
+  method: `\`npm run ${script} -- --runs ${runsPerRound} --json\`: whole nodes on one simulated world, under seeded faults, with every invariant checked. A run is one
+thread; there is a process for each core.`,
   run,
 }
 
@@ -37,20 +43,25 @@ async function run(context: BenchContext): Promise<SectionResult> {
   if (!Object.hasOwn(scripts, script)) {
     return { tables: [], verdicts: [], notes: [`Not measured: there is no \`npm run ${script}\` at this commit.`] }
   }
-  const table = new Table([column])
+  const table = new Table([column, perCore])
+  let cores = 0
   for (let round = 0; round < context.rounds; round++) {
-    const { runs, elapsedMs } = await simulated(context, context.smoke ? smokeRuns : runsPerRound)
-    table.add(row, { [column]: (runs / elapsedMs) * 1000 })
+    const { runs, elapsedMs, processes, runsPerCpuSecond } = await simulated(
+      context,
+      context.smoke ? smokeRuns : runsPerRound,
+    )
+    table.add(row, { [column]: (runs / elapsedMs) * 1000, [perCore]: runsPerCpuSecond })
+    cores = processes
   }
   const measured = table.samples(row, column)
   return {
     tables: [{ title: 'From seed to verdict', table }],
     verdicts: [
       {
-        what: `simulated runs of ${row}`,
+        what: `simulated runs of ${row}, ${cores} processes`,
         target: `≥ ${fewestPerSecond} runs/s`,
         measured,
-        unit: column,
+        unit: 'runs/s',
         met: measured.median >= fewestPerSecond,
       },
     ],

@@ -7,6 +7,7 @@ import { refOf } from '../../protocols/ref.ts'
 import type { Host } from '../../src/net/host.ts'
 import { fromTransition } from '../../src/runtime/logic.ts'
 import { askAlone, type places } from '../sections/remote.ts'
+import { echoed } from '../support/echo.ts'
 import {
   heartbeat,
   type LinkedNode,
@@ -17,12 +18,15 @@ import {
 } from '../support/linked-node.ts'
 import { type Row, timings } from '../support/rows.ts'
 import { Worker } from '../support/worker.ts'
+import type { RemotePeer } from './remote-peer.ts'
 
 const alone = 1000
 const asks = 5000
 const asksInFlight = 500
 const batch = 10_000
 const askTimeoutMs = 10_000
+/** What an ask comes to on the wire. */
+const askBytes = 64
 
 /** Who waits for a peer's answer: how many messages it has handled. */
 let heard: (count: number) => void = () => {}
@@ -83,34 +87,49 @@ async function sameProcess(self: LinkedNode): Promise<Row[]> {
 async function otherProcess(self: LinkedNode): Promise<Row[]> {
   const worker = new Worker(new URL('remote-peer.ts', import.meta.url))
   process.once('exit', () => worker.kill())
-  const { addresses } = await worker.answer<{ addresses: string[] }>()
+  const { addresses, floors } = await worker.answer<RemotePeer>()
   const node = await self.host.dial(addresses)
   await worker.ask({ peer: self.host.peerId })
-  return rowsTo(self, node, 'two processes')
+  return [...(await floorRows(floors)), ...rowsTo(self, node, 'two processes')]
 }
 
-/** The floor: a frame of an ask's size goes to another host of this process and back, with no runtime on either side. */
-async function frameRow(): Promise<Row> {
-  const frame = new Uint8Array(64)
+const thereAndBack = (name: string, roundTrip: () => Promise<void>): Row => ({
+  name,
+  count: alone,
+  run: async () => {
+    for (let sent = 0; sent < alone; sent++) await roundTrip()
+  },
+})
+
+/** A frame of an ask's size goes to a host and back, with no runtime on either side. */
+async function frameRow(addresses: readonly string[], where: (typeof places)[number]): Promise<Row> {
+  const frame = new Uint8Array(askBytes)
   let returned = (): void => {}
   const near = await openBareHost(() => returned())
-  const far: Host = await openBareHost((from, body) => void far.carrier.send(from, body))
-  await near.dial(far.addresses())
+  const far = await near.dial(addresses)
   const roundTrip = () =>
     new Promise<void>((resolve) => {
       returned = resolve
-      if (!near.carrier.send(far.peerId, frame)) throw new Error('the link refused a frame')
+      if (!near.carrier.send(far, frame)) throw new Error('the link refused a frame')
     })
-  return {
-    name: 'a frame there and back, no runtime, same process',
-    count: alone,
-    run: async () => {
-      for (let sent = 0; sent < alone; sent++) await roundTrip()
-    },
-  }
+  return thereAndBack(`a frame there and back, no runtime, ${where}`, roundTrip)
+}
+
+async function sameProcessFrames(): Promise<Row> {
+  const far: Host = await openBareHost((from, body) => void far.carrier.send(from, body))
+  return frameRow(far.addresses(), 'same process')
+}
+
+/** What the machine and Node take for it, with nothing of this project. */
+async function floorRows({ tcp, tls, bare }: RemotePeer['floors']): Promise<Row[]> {
+  return [
+    thereAndBack('floor: TCP there and back, two processes', await echoed('tcp', tcp, askBytes)),
+    thereAndBack('floor: TLS there and back, two processes', await echoed('tls', tls, askBytes)),
+    await frameRow(bare, 'two processes'),
+  ]
 }
 
 const self = await openLinkedNode()
-const rows = [await frameRow(), ...(await sameProcess(self)), ...(await otherProcess(self))]
+const rows = [await sameProcessFrames(), ...(await sameProcess(self)), ...(await otherProcess(self))]
 process.stdout.write(`${JSON.stringify(await timings(rows, Number(process.argv[2])))}\n`)
 process.exit(0)

@@ -1,20 +1,13 @@
 /** What a checker is: it sees everything, changes nothing, and says what must not be. */
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Fact } from '../../src/runtime/facts.ts'
-import type { WaitingMessages } from '../../src/runtime/feed.ts'
 import type { Client } from './client.ts'
-import type { Place, SimulatedCluster } from './cluster.ts'
+import type { Mailboxes, Place, SimulatedCluster } from './cluster.ts'
 import type { Faults } from './faults.ts'
 import type { NetworkEvent } from './network.ts'
 import type { SimulatedNode } from './node.ts'
 import type { Command } from './script.ts'
 import type { Sighting } from './sighting.ts'
-
-/** The mailboxes of a node that lives, at one moment: those that are not empty. */
-export interface Mailboxes {
-  readonly life: SimulatedNode
-  readonly mailboxes: readonly WaitingMessages[]
-}
 
 export interface Checker {
   onFact?(node: SimulatedNode, fact: Fact): void

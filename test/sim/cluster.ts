@@ -1,9 +1,9 @@
 /** All nodes of one run, over their lives: starts them, kills them, and lets observers see everything. */
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Fact, FactKind } from '../../src/runtime/facts.ts'
+import type { WaitingMessages } from '../../src/runtime/feed.ts'
 import type { Runtime } from '../../src/runtime/runtime.ts'
 import { digestA, digestB, digestC, held } from '../actors/support/reports.ts'
-import type { Mailboxes } from './checker.ts'
 import { Client } from './client.ts'
 import { Disk } from './disk.ts'
 import { Executions } from './executions.ts'
@@ -33,6 +33,12 @@ export interface Place {
   life: SimulatedNode | undefined
   lives: number
   wallOffsetMs: number
+}
+
+/** The mailboxes of a node that lives, at one moment: those that are not empty. */
+export interface Mailboxes {
+  readonly life: SimulatedNode
+  readonly mailboxes: readonly WaitingMessages[]
 }
 
 export interface Observer {

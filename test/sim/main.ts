@@ -7,6 +7,7 @@
  *     npm run test:sim -- --seed 4 --script '[…]'       that script, or `--replay file`
  */
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { allCheckers } from './checkers/all.ts'
 import { runSeeds } from './pool.ts'
@@ -59,6 +60,7 @@ class Suite {
   #toldMs = performance.now()
   #done = 0
   #virtualMs = 0
+  #cpuMs = 0
   failed: Summary | undefined
   differs: number | undefined
 
@@ -78,9 +80,10 @@ class Suite {
   }
 
   take(summary: Summary): boolean {
-    const { seed, hash, violations, sometimes, virtualMs } = summary
+    const { seed, hash, violations, sometimes, virtualMs, cpuMs } = summary
     this.#done++
     this.#virtualMs += virtualMs
+    this.#cpuMs += cpuMs
     for (const [what, count] of sometimes) this.#counters.set(what, (this.#counters.get(what) ?? 0) + count)
     const before = this.#hashes.get(seed)
     if (before === undefined) {
@@ -118,6 +121,9 @@ class Suite {
       runs: this.#done,
       elapsedMs: Math.round(this.#elapsedMs),
       runsPerSecond: Number(this.runsPerSecond.toFixed(1)),
+      processes: availableParallelism(),
+      /** What one core does that has nothing else to do. */
+      runsPerCpuSecond: Number(((this.#done / this.#cpuMs) * 1000).toFixed(1)),
       virtualSecondsPerRun: Number((this.#virtualMs / 1000 / this.#done).toFixed(1)),
       replayedAlike: this.#hashes.size,
       counters: Object.fromEntries([...this.#counters].sort()),
@@ -127,11 +133,16 @@ class Suite {
 
 async function suite(runs: number, first: number): Promise<boolean> {
   const all = new Suite(runs)
-  await runSeeds(
-    all.seeds(first),
-    () => all.begin(),
-    (summary) => all.take(summary),
-  )
+  try {
+    await runSeeds(
+      all.seeds(first),
+      () => all.begin(),
+      (summary) => all.take(summary),
+    )
+  } catch (error) {
+    console.log((error as Error).message)
+    return false
+  }
   if (all.failed !== undefined) {
     const { seed, violations } = all.failed
     console.log(`seed ${seed} failed: ${violations[0]?.message}\nlooking for a smaller script …`)

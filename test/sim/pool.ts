@@ -18,11 +18,17 @@ const execArgv = [
   '--single-threaded-gc',
 ]
 
-/** Runs every seed; `onReady` is called for each process that begins, `onSummary` answers whether to go on. Rejects when one dies. */
+const simChild = new URL('sim-child.ts', import.meta.url)
+
+/**
+ * Runs every seed; `onReady` is called for each process that begins, `onSummary` answers whether to go on.
+ * Rejects when a process dies, with the seed that it was at.
+ */
 export async function runSeeds(
   seeds: Iterable<number>,
   onReady: () => void,
   onSummary: (summary: Summary) => boolean,
+  childModule: URL = simChild,
 ): Promise<void> {
   const rest = seeds[Symbol.iterator]()
   let goesOn = true
@@ -38,14 +44,14 @@ export async function runSeeds(
   }
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const child = fork(fileURLToPath(new URL('sim-child.ts', import.meta.url)), { execArgv })
+      const child = fork(fileURLToPath(childModule), { execArgv })
       children.push(child)
-      let open = 0
+      /** What it has to run, the present one first. */
+      let open: number[] = []
       const order = (): void => {
-        const taken = take()
-        open = taken.length
-        if (open === 0) child.disconnect()
-        else child.send({ seeds: taken } satisfies Order)
+        open = take()
+        if (open.length === 0) child.disconnect()
+        else child.send({ seeds: open } satisfies Order)
       }
       child.on('message', (summary: Summary | 'ready') => {
         if (summary === 'ready') {
@@ -53,13 +59,14 @@ export async function runSeeds(
           order()
           return
         }
+        open = open.slice(1)
         if (!onSummary(summary)) goesOn = false
         if (!goesOn) child.kill()
-        else if (--open === 0) order()
+        else if (open.length === 0) order()
       })
-      child.on('exit', (code) => {
+      child.on('exit', (code, signal) => {
         if (code === 0 || !goesOn) resolve()
-        else reject(new Error(`a simulating process ended with ${code}`))
+        else reject(new Error(`a simulating process ended with ${signal ?? code} at seed ${open[0] ?? 'none'}`))
       })
     })
   try {

@@ -6,6 +6,8 @@ import { simulate } from './simulate.ts'
 
 export type Summary = Pick<RunResult, 'seed' | 'hash' | 'events' | 'virtualMs' | 'violations'> & {
   readonly sometimes: ReadonlyArray<readonly [string, number]>
+  /** What the run cost this process. */
+  readonly cpuMs: number
 }
 
 export interface Order {
@@ -17,8 +19,11 @@ Error.stackTraceLimit = 0
 
 process.on('message', async ({ seeds }: Order) => {
   for (const seed of seeds) {
+    const before = process.cpuUsage()
     const { hash, events, virtualMs, violations, sometimes } = await simulate({ seed, script: scriptOf(seed) })
-    const summary: Summary = { seed, hash, events, virtualMs, violations, sometimes: [...sometimes] }
+    const { user, system } = process.cpuUsage(before)
+    const cpuMs = (user + system) / 1000
+    const summary: Summary = { seed, hash, events, virtualMs, violations, sometimes: [...sometimes], cpuMs }
     process.send?.(summary)
   }
 })

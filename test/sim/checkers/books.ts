@@ -1,7 +1,8 @@
 /** C.5, 10, within a node: whatever it was told is handled, a dead letter, sent to another node, or waits. */
 import type { NodeCounters } from '../../../src/runtime/feed.ts'
 import type { Runtime } from '../../../src/runtime/runtime.ts'
-import type { CheckerKind, Mailboxes } from '../checker.ts'
+import type { CheckerKind } from '../checker.ts'
+import type { Mailboxes } from '../cluster.ts'
 import { isMessage, markOf, marks } from '../frames.ts'
 import { typeOf } from './lost-request.ts'
 

@@ -3,10 +3,10 @@
  * the run is about held, else with 1 and the reason.
  */
 import { accusation } from './accusation.ts'
-import { overload } from './overload.ts'
+import { leak, overload, plateau } from './overload.ts'
 import type { Soak } from './soak.ts'
 
-const soaks: Readonly<Record<string, Soak>> = { accusation, overload }
+const soaks: Readonly<Record<string, Soak>> = { accusation, overload, plateau, leak }
 
 /** A run needs a beginning, a middle and an end. */
 const minMinutes = 3

@@ -2,13 +2,13 @@
  * Four times as much as a cluster can compute, for minutes: an entry node, a worker, clients that wait for their answers and
  * clients that do not. Memory of both nodes stays flat, every answer is a right one, and afterwards they serve as before.
  */
-import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { tinyGguf } from '../../bench/support/context.ts'
 import { NodeGroup } from '../../bench/support/node-group.ts'
 import { type NodeProcess, omxNode } from '../../bench/support/node-process.ts'
 import { eventually } from '../support/eventually.ts'
-import type { Soak } from './soak.ts'
+import { demandFlat, demandPlateau, Memory, smallSpaces } from './memory.ts'
+import type { Print, Soak } from './soak.ts'
 
 const slots = 4
 const tokensPerSecond = 200
@@ -26,8 +26,6 @@ const maxUnderWay = 2_000
 
 const sampleMs = 1_000
 const minuteMs = 60_000
-/** The last minute's memory against the second minute's. */
-const maxGrowth = 1.1
 const recoveredWithinMs = 5_000
 
 const busyBody = '{"error":"server busy, please try again.  maximum pending requests exceeded"}'
@@ -98,39 +96,12 @@ function isRight(status: number, text: string): boolean {
   return status === 200 && text.includes(`"eval_count":${tokens}`) && text.trimEnd().split('\n').length === tokens + 1
 }
 
-/** Resident memory in MB. Linux: read from /proc. */
-function residentMb({ pid }: NodeProcess): number {
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-  return Number(kilobytes) / 1024
-}
-
-class Memory {
-  readonly node: NodeProcess
-  readonly #samples: Array<{ readonly atMs: number; readonly mb: number }> = []
-
-  constructor(node: NodeProcess) {
-    this.node = node
-  }
-
-  sample(atMs: number): void {
-    this.#samples.push({ atMs, mb: residentMb(this.node) })
-  }
-
-  medianMb(minute: number): number {
-    const within = this.#samples.filter(({ atMs }) => Math.floor(atMs / minuteMs) === minute)
-    return within.map(({ mb }) => mb).toSorted((a, b) => a - b)[Math.floor(within.length / 2)] ?? Number.NaN
-  }
-}
-
-/**
- * V8 lets its young generation and the spaces around it grow for as long as memory is plentiful, to hundreds of megabytes for
- * a live heap of 40. Small spaces make what the process holds show in what is resident.
- */
-const nodeFlags = ['--max-semi-space-size=8', '--optimize-for-size']
-
-async function start(): Promise<readonly [NodeProcess, NodeProcess]> {
+/** The entry node, to which the clients speak, and the one that has the model. */
+async function start({ nodeFlags, entryFlags }: Overload): Promise<readonly [NodeProcess, NodeProcess]> {
   const words = ['--engine', 'sim', '--sim-tokens-per-second', String(tokensPerSecond), '--slots', String(slots)]
-  const entry = await group.spawn('entry', { nodeFlags, words: [...words, '--max-queue', String(maxQueue)] }).ready()
+  const queue = ['--max-queue', String(maxQueue)]
+  const entry = group.spawn('entry', { nodeFlags: [...nodeFlags, ...entryFlags], words: [...words, ...queue] })
+  await entry.ready()
   const worker = await group.spawn('worker', { nodeFlags, words: [...words, '--join', entry.address] }).ready()
   await group.joined()
   await omxNode(['import', 'tiny', tinyGguf, '--data', worker.data])
@@ -145,9 +116,17 @@ async function recovery(entry: NodeProcess): Promise<number> {
   return performance.now() - startMs
 }
 
-async function run(minutes: number, print: (line: string) => void): Promise<void> {
-  const [entry, worker] = await start()
-  const memories = [new Memory(entry), new Memory(worker)]
+interface Overload {
+  readonly nodeFlags: readonly string[]
+  readonly entryFlags: readonly string[]
+  /** Throws where the medians of the minutes say that memory grows. */
+  readonly judge: (name: string, medians: readonly number[]) => void
+}
+
+async function run(overload: Overload, minutes: number, print: Print): Promise<void> {
+  const nodes = await start(overload)
+  const [entry] = nodes
+  const memories = nodes.map(({ name, pid }) => new Memory(name, pid, minuteMs))
   const startMs = performance.now()
   const load = new Load(entry.url, startMs + minutes * minuteMs)
   const sampling = setInterval(() => {
@@ -160,17 +139,34 @@ async function run(minutes: number, print: (line: string) => void): Promise<void
   print(`served ${load.served} (${perSecond(load.served)}/s), refused ${load.refused} (${perSecond(load.refused)}/s)`)
   print(`served again ${Math.round(recoveredMs)} ms after the load`)
   if (load.served === 0 || load.refused === 0) throw new Error('that was no overload')
-  for (const memory of memories) checkFlat(memory, minutes, print)
+  const medians = memories.map((memory) => [memory.name, memory.medians(minutes)] as const)
+  for (const [name, each] of medians) {
+    print(`${name}: MB resident, median of each minute: ${each.map((mb) => mb.toFixed(0)).join(' ')}`)
+  }
+  for (const [name, each] of medians) overload.judge(name, each)
   for (const [name, code] of await group.stop()) if (code !== 0) throw new Error(`${name} ended with ${code}`)
 }
 
-function checkFlat(memory: Memory, minutes: number, print: (line: string) => void): void {
-  const medians = Array.from({ length: minutes }, (_, minute) => memory.medianMb(minute))
-  const { name } = memory.node
-  print(`${name}: MB resident, median of each minute: ${medians.map((mb) => mb.toFixed(0)).join(' ')}`)
-  const second = medians[1] as number
-  const last = medians.at(-1) as number
-  if (!(last <= second * maxGrowth)) throw new Error(`${name} grew from ${second.toFixed(0)} to ${last.toFixed(0)} MB`)
-}
+const kill = (): void => group.kill()
+const small: Overload = { nodeFlags: smallSpaces, entryFlags: [], judge: demandFlat }
+const large: Overload = { nodeFlags: [], entryFlags: [], judge: demandPlateau }
+const leaky: Overload = { ...small, entryFlags: ['--import', new URL('leak.ts', import.meta.url).href] }
 
-export const overload: Soak = { minutes: 5, run, kill: () => group.kill() }
+export const overload: Soak = { minutes: 5, run: (minutes, print) => run(small, minutes, print), kill }
+
+/** With V8's defaults, as users run it: memory rises to a plateau, and stays. */
+export const plateau: Soak = { minutes: 15, run: (minutes, print) => run(large, minutes, print), kill }
+
+/** The test of the test: an entry node that leaks is found out. */
+export const leak: Soak = {
+  minutes: 5,
+  run: async (minutes, print) => {
+    const failure = await run(leaky, minutes, print).then(
+      () => 'nothing',
+      (error: Error) => error.message,
+    )
+    print(`found: ${failure}`)
+    if (!failure.startsWith('entry grew')) throw new Error('the leak was not found')
+  },
+  kill,
+}

@@ -1,9 +1,12 @@
+/** A line for people. */
+export type Print = (line: string) => void
+
 /** What `npm run soak` can run. */
 export interface Soak {
   /** How long it takes by default. */
   readonly minutes: number
-  /** Rejects with what did not hold. `print`: a line for people. */
-  run(minutes: number, print: (line: string) => void): Promise<void>
+  /** Rejects with what did not hold. */
+  run(minutes: number, print: Print): Promise<void>
   /** Ends its processes at once: called whenever the process of the run ends. */
   kill(): void
 }

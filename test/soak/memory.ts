@@ -14,7 +14,7 @@ const firstJudged = 1
 export const smallSpaces: readonly string[] = ['--max-semi-space-size=8', '--optimize-for-size']
 
 /** Resident memory of a process, in MB. Linux: read from /proc. */
-export function residentMb(pid: number): number {
+function residentMb(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Number(kilobytes) / 1024
 }

@@ -25,6 +25,10 @@ let routes: readonly JsonRoute[]
 /** What a node may grow by, whatever it is sent: the largest bodies that it reads at once, and what is not yet collected. */
 const maxGrowthBytes = 400 * 1024 * 1024
 
+/** When memory is given back is V8's to choose, and that depends on how busy the machine is; that it is, is ours. */
+const givenBackWithinMs = 60_000
+const largeTestMs = 30_000 + givenBackWithinMs
+
 beforeAll(async () => {
   node = await cluster.start('target', { engine: 'sim', holds: true, words: ['--sim-tokens-per-second', '0'] })
   port = Number(new URL(node.url).port)
@@ -91,18 +95,22 @@ async function isGivenBack(before: number): Promise<boolean> {
 }
 
 describe('bodies', () => {
-  it('with a value of any kind in any field are answered, or refused in the words of their surface', async () => {
-    const before = memoryBytes()
-    for (const route of routes) {
-      const bodies = wrongBodies(route)
-      expect(bodies.length).toBeGreaterThan(20)
-      expect([route.path, await misanswered(route, bodies, ({ fits }) => (fits ? [200, 400, 404] : [400]))]).toEqual([
-        route.path,
-        [],
-      ])
-    }
-    await eventually('memory is given back', () => isGivenBack(before))
-  })
+  it(
+    'with a value of any kind in any field are answered, or refused in the words of their surface',
+    async () => {
+      const before = memoryBytes()
+      for (const route of routes) {
+        const bodies = wrongBodies(route)
+        expect(bodies.length).toBeGreaterThan(20)
+        expect([route.path, await misanswered(route, bodies, ({ fits }) => (fits ? [200, 400, 404] : [400]))]).toEqual([
+          route.path,
+          [],
+        ])
+      }
+      await eventually('memory is given back', () => isGivenBack(before), givenBackWithinMs)
+    },
+    largeTestMs,
+  )
 
   it('that nest without end in any field are refused', async () => {
     for (const route of routes) {
@@ -110,21 +118,25 @@ describe('bodies', () => {
     }
   })
 
-  it.each(surfaces)('of 30 MB, ten times at once, are answered or told that the node is busy: %s', async (path) => {
-    const before = memoryBytes()
-    const { good, surface } = routeAt(path)
-    // Of one byte each: text of two is held twice as long.
-    const messages = [{ role: 'user', content: 'x' }]
-    const body = JSON.stringify({ ...good, messages, x: 'x'.repeat(30_000_000) })
-    const answers = await Promise.all(Array.from({ length: 10 }, () => post(path, body)))
-    const statuses = answers.map(({ status }) => status).sort()
-    // 256 MiB of bodies fit at once.
-    expect(statuses.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => 200))
-    for (const { status, text } of answers) {
-      if (status !== 200) expect([status, notTheEnvelope(surface, text)]).toEqual([503, undefined])
-    }
-    await eventually('memory is given back', () => isGivenBack(before))
-  })
+  it.each(surfaces)(
+    'of 30 MB, ten times at once, are answered or told that the node is busy: %s',
+    async (path) => {
+      const before = memoryBytes()
+      const { good, surface } = routeAt(path)
+      // Of one byte each: text of two is held twice as long.
+      const messages = [{ role: 'user', content: 'x' }]
+      const body = JSON.stringify({ ...good, messages, x: 'x'.repeat(30_000_000) })
+      const answers = await Promise.all(Array.from({ length: 10 }, () => post(path, body)))
+      const statuses = answers.map(({ status }) => status).sort()
+      // 256 MiB of bodies fit at once.
+      expect(statuses.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => 200))
+      for (const { status, text } of answers) {
+        if (status !== 200) expect([status, notTheEnvelope(surface, text)]).toEqual([503, undefined])
+      }
+      await eventually('memory is given back', () => isGivenBack(before), givenBackWithinMs)
+    },
+    largeTestMs,
+  )
 
   it('that are larger than a request may be, empty, cut short, or no JSON are refused', async () => {
     for (const { path, surface, good } of routes) {

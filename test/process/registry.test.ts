@@ -8,6 +8,9 @@ import { eventually } from '../support/eventually.ts'
 import { tinyGguf, useCluster } from './support/cluster.ts'
 import { omx } from './support/omx-process.ts'
 
+/** A large file is written, read and hashed at both ends, and three nodes start: on a busy machine that takes its time. */
+const largePush = { timeout: 90_000 }
+
 const cluster = useCluster()
 
 /** The last line of a stream of progress. */
@@ -65,7 +68,7 @@ it('a model that is deleted over /v2 of a node that does not hold it is gone fro
   ])
 })
 
-it('a push goes on when the node that takes it is killed in the middle and started again', async () => {
+it('a push goes on when the node that takes it is killed in the middle and started again', largePush, async () => {
   const holder = await cluster.start('holder')
   const folder = mkdtempSync(join(tmpdir(), 'omx-push-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

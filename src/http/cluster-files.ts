@@ -1,7 +1,7 @@
 /** Models as files over the whole cluster: what `/v2` reads from whoever holds it, and what is pushed to this node. */
 import { createHash } from 'node:crypto'
 import type { BlobUpload, ModelFiles, ReadableBlob } from '../../actors/model-catalog.ts'
-import { type ClusterNode, listModels, resolveDigest, resolveModel } from '../../actors/view.ts'
+import { type ClusterNode, type ClusterView, listModels, resolveDigest, resolveModel } from '../../actors/view.ts'
 import { maxManifestBytes } from '../../protocols/manifest.ts'
 import { displayName, parseModelName } from '../../protocols/model-name.ts'
 import type { NodeId } from '../../protocols/ref.ts'
@@ -33,10 +33,7 @@ export function clusterFiles(init: FilesInit): RegistryServices {
     manifestOf: async (repository, digest, signal) => {
       const view = await cluster.view()
       const resolved = resolveDigest(view, digest.slice('sha256:'.length))
-      const isNamed = listModels(view).some(
-        (model) => model.digest === resolved?.model.digest && isOf(repository, model.name),
-      )
-      return resolved === undefined || !isNamed
+      return resolved === undefined || namesIn(view, repository, digest).length === 0
         ? undefined
         : readManifest(init, resolved.model.digest, resolved.holders, signal)
     },
@@ -44,10 +41,7 @@ export function clusterFiles(init: FilesInit): RegistryServices {
       listModels(await cluster.view())
         .filter(({ name }) => isOf(repository, name))
         .map(({ name }) => name.slice(name.lastIndexOf(':') + 1)),
-    namesOf: async (repository, digest) =>
-      listModels(await cluster.view())
-        .filter((model) => `sha256:${model.digest}` === digest && isOf(repository, model.name))
-        .map(({ name }) => name),
+    namesOf: async (repository, digest) => namesIn(await cluster.view(), repository, digest),
     remove: (name) =>
       cluster.remove(name).catch((error: ApiError) => {
         throw error.code === 'model-not-found'
@@ -102,6 +96,12 @@ function refusalAs(codes: Readonly<Record<string, ErrorCode>>) {
     if (code === undefined) return makerRefusal(error)
     throw new ApiError(code, error.message, { cause: error })
   }
+}
+
+/** The names of a repository that mean the manifest with this digest. */
+function namesIn(view: ClusterView, repository: string, digest: string): readonly string[] {
+  const models = listModels(view).filter(({ name }) => isOf(repository, name))
+  return models.filter((model) => `sha256:${model.digest}` === digest).map(({ name }) => name)
 }
 
 /** Whether a model's name is one of a repository's. */

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import type { NewModel } from '../../actors/model-catalog.ts'
 import { displayName } from '../../protocols/model-name.ts'
 import { GoTemplate } from '../prompt/go-template/go-template.ts'
+import { withGoEscapes } from '../prompt/go-template/json-text.ts'
 import { blobSize, keep, stageBytes } from './blobs.ts'
 import { adapterOf, partsOfFiles } from './create-files.ts'
 import type { Creation, DraftLayer, Parts } from './creation.ts'
@@ -84,11 +85,8 @@ function inOrder(parameters: Readonly<Record<string, unknown>>): Record<string, 
   return Object.fromEntries(keys.map((key) => [key, parameters[key]]))
 }
 
-/** Go's encoder escapes what would mean something in a web page, and ends with a newline. */
-function goJson(value: unknown): string {
-  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  return `${JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, escaped)}\n`
-}
+/** As Go's encoder writes it to a file. */
+const goJson = (value: unknown): string => `${withGoEscapes(JSON.stringify(value))}\n`
 
 /** Without what is undefined: a base's own is then kept. */
 function definedOf(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -7,7 +7,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FileHash } from './file-hash.ts'
-import { fileError, StoreError } from './store-error.ts'
+import { causeText, fileError, StoreError } from './store-error.ts'
 
 /** Written and marked at once: long enough to be cheap, short enough that a crash loses little. */
 const pieceBytes = 1024 * 1024
@@ -71,8 +71,9 @@ export class PartialBlob implements AsyncDisposable {
       const file = opened.adopt(await openKept(path), (handle) => handle.close())
       const marks = opened.adopt(await openKept(path + marksSuffix), (handle) => handle.close())
       const there = await marksIn(file, marks, init.sizeBytes)
+      const partial = new PartialBlob(init, file, marks, there)
       opened.move()
-      return new PartialBlob(init, file, marks, there)
+      return partial
     } catch (error) {
       throw fileError('Writing', path, error)
     }
@@ -126,7 +127,7 @@ export class PartialBlob implements AsyncDisposable {
     const { hex, target } = this.#init
     if (this.#there.includes(0)) throw new StoreError('corrupt', `${this.#path} is not complete. Pull the model again.`)
     const found = await this.#hash.digest(this.#init.sizeBytes).catch((error: unknown) => {
-      throw fileError('Reading', this.#path, error)
+      throw new StoreError('unwritable', `Reading ${this.#path} failed: ${causeText(error)}. Pull the model again.`)
     })
     if (found !== hex) {
       await this.#remove()

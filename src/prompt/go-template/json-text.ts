@@ -33,10 +33,12 @@ function isEmpty(value: GoValue): boolean {
 
 const escaped: Readonly<Record<string, string>> = { '<': '\\u003c', '>': '\\u003e', '&': '\\u0026' }
 
-/** JavaScript escapes quotes, backslashes and control characters as Go does; the rest is Go's own caution. */
-function quoted(text: string): string {
-  return JSON.stringify(text.toWellFormed())
+/** JSON of JavaScript, which escapes quotes, backslashes and control characters as Go does, with Go's own caution. */
+export function withGoEscapes(json: string): string {
+  return json
     .replace(/[<>&]/g, (character) => escaped[character] as string)
     .replaceAll('\u2028', '\\u2028')
     .replaceAll('\u2029', '\\u2029')
 }
+
+const quoted = (text: string): string => withGoEscapes(JSON.stringify(text.toWellFormed()))

@@ -20,6 +20,13 @@ const options = { num_predict: 6, temperature: 0 }
 const user = (content: string) => ({ role: 'user', content })
 const chat = { model: '$model', messages: [user('Hello')], stream: false, options }
 const told = (content: string) => ({ ...chat, messages: [user(`⟦${content}⟧`)], options: { num_predict: 200 } })
+/** The prompt of a chat with one tool. */
+const promptWith = (parameters: object) =>
+  post('/api/chat', {
+    ...chat,
+    tools: [{ type: 'function', function: { name: 'f', parameters } }],
+    _debug_render_only: true,
+  })
 const empty = exactly({ role: 'assistant', content: '' })
 const bare = { total_duration: absent, load_duration: absent, eval_count: absent, context: absent }
 
@@ -108,24 +115,12 @@ export const chatRows: readonly Row[] = section('2.4 chat', [
   ),
   row(
     'the properties of a tool are sorted in the prompt, those inside of one are as they came',
-    post('/api/chat', {
-      ...chat,
-      tools: [
-        {
-          type: 'function',
-          function: {
-            name: 'f',
-            parameters: {
-              type: 'object',
-              properties: {
-                z: { type: 'string' },
-                a: { type: 'object', properties: { y: { type: 'string' }, b: { type: 'number' } } },
-              },
-            },
-          },
-        },
-      ],
-      _debug_render_only: true,
+    promptWith({
+      type: 'object',
+      properties: {
+        z: { type: 'string' },
+        a: { type: 'object', properties: { y: { type: 'string' }, b: { type: 'number' } } },
+      },
     }),
     {
       json: {
@@ -140,22 +135,10 @@ export const chatRows: readonly Row[] = section('2.4 chat', [
   ),
   row(
     'words of a tool’s schema that Ollama does not know are dropped, and types may be several',
-    post('/api/chat', {
-      ...chat,
-      tools: [
-        {
-          type: 'function',
-          function: {
-            name: 'f',
-            parameters: {
-              type: 'object',
-              additionalProperties: false,
-              properties: { b: { type: ['string', 'null'], pattern: '^x' }, a: { anyOf: [{ type: 'integer' }] } },
-            },
-          },
-        },
-      ],
-      _debug_render_only: true,
+    promptWith({
+      type: 'object',
+      additionalProperties: false,
+      properties: { b: { type: ['string', 'null'], pattern: '^x' }, a: { anyOf: [{ type: 'integer' }] } },
     }),
     {
       status: 200,

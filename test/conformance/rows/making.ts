@@ -14,13 +14,13 @@ function long(value: number): Buffer {
 }
 
 const text = (value: string): Buffer => Buffer.concat([long(Buffer.byteLength(value)), Buffer.from(value)])
-const head8 = Buffer.from('4747554603000000', 'hex') // GGUF, version 3
+const magicAndVersion = Buffer.from('4747554603000000', 'hex')
 const stringType = Buffer.from('08000000', 'hex')
 
 /** A model as small as can be: no tensors, and keys that are texts. */
 function modelOf(keys: Readonly<Record<string, string>>): Buffer {
   const pairs = Object.entries(keys).flatMap(([key, value]) => [text(key), stringType, text(value)])
-  return Buffer.concat([head8, long(0), long(pairs.length / 3), ...pairs])
+  return Buffer.concat([magicAndVersion, long(0), long(pairs.length / 3), ...pairs])
 }
 
 const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`

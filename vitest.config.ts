@@ -14,6 +14,7 @@ const apart = [
   'test/{checks,conformance,fabric,net,process}/**/*.test.ts',
   'test/engine/**/*.test.ts',
   'test/http/time.test.ts',
+  'test/runtime/detached-scope.test.ts',
   'test/store/**/*.test.ts',
 ]
 

@@ -7,7 +7,7 @@ const reportIntervalMs = 500
 
 /** A request's place. `leave` may be called any number of times. */
 export interface Ticket {
-  readonly waiting: boolean
+  isWaiting(): boolean
   leave(): void
 }
 
@@ -57,9 +57,7 @@ export class Admission {
       this.#active.add(entry)
     }
     return {
-      get waiting() {
-        return entry.waiting
-      },
+      isWaiting: () => entry.waiting,
       leave: () => this.#leave(entry),
     }
   }

@@ -12,7 +12,7 @@ const highWaterFrames = 64
 export interface Call {
   readonly channel: Channel<InferFrame>
   /** False once it has been left, or the engine has ended. */
-  readonly open: boolean
+  isOpen(): boolean
   /** Frees its place. Any number of times. */
   leave(): void
 }
@@ -74,9 +74,7 @@ export class Calls<W extends Work> {
     const works = this.#works
     const call: Call = {
       channel,
-      get open() {
-        return works.has(call)
-      },
+      isOpen: () => works.has(call),
       leave: () => {
         if (works.delete(call)) ticket?.leave()
       },
@@ -92,7 +90,7 @@ export class Calls<W extends Work> {
     }
     works.set(call, work)
     channel.push({ kind: 'accepted', load: this.load() })
-    if (!ticket.waiting) work.begin()
+    if (!ticket.isWaiting()) work.begin()
     return channel
   }
 

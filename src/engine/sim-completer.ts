@@ -191,7 +191,7 @@ export class SimCompleter implements Completer {
   /** Takes up to `count` steps, fewer when the consumer does not keep up or a fault strikes. */
   #steps(stream: Stream, count: number): void {
     const { crashAfterTokens, stallAfterTokens } = this.#init.faults
-    for (let left = count; left > 0 && !stream.paused && stream.call.open; left--) {
+    for (let left = count; left > 0 && !stream.paused && stream.call.isOpen(); left--) {
       if (stallAfterTokens !== undefined && stream.tokens >= stallAfterTokens) {
         stream.running = false
         return
@@ -232,7 +232,7 @@ export class SimCompleter implements Completer {
   }
 
   #leave(stream: Stream): void {
-    if (!stream.call.open) return
+    if (!stream.call.isOpen()) return
     if (stream.timer !== undefined) this.#init.clock.clearTimeout(stream.timer)
     if (stream.slot !== undefined) {
       this.#cache[stream.slot] = stream.work?.tokens ?? []

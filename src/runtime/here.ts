@@ -31,12 +31,16 @@ export interface Door {
   nextId(): number
 }
 
-/** A door is built when it is first used: many actors never need theirs. */
-const doors = new WeakMap<object, Door | (() => Door)>()
+/** Where an actor's system has its door, or what builds it: many actors never need theirs. */
+const door = Symbol('door')
+
+interface System {
+  [door]?: Door | (() => Door)
+}
 
 /** Called once per incarnation, before it starts. */
 export function openDoor(system: object, build: () => Door): void {
-  doors.set(system, build)
+  ;(system as System)[door] = build
 }
 
 /**
@@ -44,10 +48,10 @@ export function openDoor(system: object, build: () => Door): void {
  * initial state, which run while the actor is being built; those are pure anyway.
  */
 export function here(system: object): Door {
-  const door = doors.get(system)
-  if (door === undefined) throw new Error('here() was called outside an actor, or while it was being built')
-  if (typeof door === 'object') return door
-  const built = door()
-  doors.set(system, built)
+  const found = (system as System)[door]
+  if (found === undefined) throw new Error('here() was called outside an actor, or while it was being built')
+  if (typeof found === 'object') return found
+  const built = found()
+  ;(system as System)[door] = built
   return built
 }

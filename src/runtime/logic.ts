@@ -75,7 +75,8 @@ export function updated<S extends { readonly context: object }>(
 
 function each(assignment: object, args: object, params: unknown): object {
   const update: Record<string, unknown> = {}
-  for (const [key, value] of Object.entries(assignment)) {
+  for (const key in assignment) {
+    const value: unknown = assignment[key as never]
     update[key] = typeof value === 'function' ? value(args, params) : value
   }
   return update

@@ -4,6 +4,8 @@
  * on the implementations: XState looks them up by name, in the machine of the snapshot.
  */
 
+import { copyOf } from './copy.ts'
+
 type Implementations = Readonly<Record<'actions' | 'actors' | 'delays' | 'guards', object>>
 
 interface Machine {
@@ -16,8 +18,9 @@ const bound = ['transition', 'getInitialSnapshot', 'getPersistedSnapshot', 'rest
 
 /** The machine itself, with a `provide` that makes variants of it. */
 export function withVariants<M extends Machine>(machine: M): M {
-  machine.provide = (given) => withVariants(variantOf(machine, given))
-  return machine
+  return Object.assign(machine, {
+    provide: (given: Partial<Implementations>) => withVariants(variantOf(machine, given)),
+  })
 }
 
 function variantOf(machine: Machine, given: Partial<Implementations>): Machine {
@@ -28,8 +31,7 @@ function variantOf(machine: Machine, given: Partial<Implementations>): Machine {
     delays: { ...delays, ...given.delays },
     guards: { ...guards, ...given.guards },
   }
-  const variant = Object.create(machine, { implementations: { value: implementations } })
-  const { prototype } = machine.constructor as { readonly prototype: Record<string, (...args: unknown[]) => unknown> }
-  for (const method of bound) variant[method] = prototype[method]?.bind(variant)
-  return variant
+  const variant: Machine = copyOf(machine, { implementations })
+  const methods = Object.getPrototypeOf(machine) as Record<string, (...args: unknown[]) => unknown>
+  return Object.assign(variant, Object.fromEntries(bound.map((method) => [method, methods[method]?.bind(variant)])))
 }

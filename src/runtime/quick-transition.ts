@@ -4,6 +4,8 @@
  * before it finds that there is none; that is most of what such an event costs. What is not plain goes to XState unchanged:
  * other targets, states with eventless transitions, actions that need more than one step, XState's errors and its stop.
  */
+import { copyOf } from './copy.ts'
+import { detachedScope } from './detached-scope.ts'
 import { type AnyActorLogic, updated } from './logic.ts'
 
 interface StateNode {
@@ -49,6 +51,7 @@ interface Machine {
   readonly implementations: { readonly actions: Readonly<Record<string, Implementation | undefined>> }
   getTransitionData(snapshot: Snapshot, event: object): readonly Transition[]
   transition(snapshot: Snapshot, event: { readonly type: string }, scope: Scope): Snapshot
+  getInitialSnapshot(scope: Scope, input: unknown): Snapshot
 }
 
 interface Scope {
@@ -63,22 +66,28 @@ interface Step {
 
 type Plan = readonly Step[] | 'not plain'
 
-const quickened = new WeakMap<object, AnyActorLogic>()
+/**
+ * Where a machine has its quicker self. Not in a `WeakMap` of all machines: until a full collection, one of these holds the
+ * values of keys that nothing else holds any more.
+ */
+const quickened = Symbol('quickened')
 
 /** The same machine, quicker; any other logic as it is. */
 export function quick(logic: AnyActorLogic): AnyActorLogic {
   if (!('getTransitionData' in logic)) return logic
-  let known = quickened.get(logic)
-  if (known === undefined) {
-    const machine = logic as unknown as Machine
-    // By machine: its variants share their transitions, and not what they do.
-    const plans = new Map<Transition, Plan>()
-    const transition: Machine['transition'] = (snapshot, event, scope) =>
-      plainly(machine, plans, snapshot, event, scope) ?? machine.transition(snapshot, event, scope)
-    known = Object.create(logic, { transition: { value: transition } }) as AnyActorLogic
-    quickened.set(logic, known)
-  }
-  return known
+  const { [quickened]: known } = logic as { readonly [quickened]?: AnyActorLogic }
+  if (known !== undefined) return known
+  const machine = logic as unknown as Machine
+  // By machine: its variants share their transitions, and not what they do.
+  const plans = new Map<Transition, Plan>()
+  const made: AnyActorLogic = copyOf(logic, {
+    transition: (snapshot: Snapshot, event: { readonly type: string }, scope: Scope) =>
+      plainly(machine, plans, snapshot, event, scope) ?? machine.transition(snapshot, event, detachedScope(scope)),
+    getInitialSnapshot: (scope: Scope, input: unknown) => machine.getInitialSnapshot(detachedScope(scope), input),
+  })
+  // Not enumerable, so that a copy of the machine does not take it for its own.
+  Object.defineProperty(logic, quickened, { value: made })
+  return made
 }
 
 /** The snapshot after the event; undefined, and nothing done, where it is not plain. */

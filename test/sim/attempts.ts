@@ -1,11 +1,12 @@
 /** Looks at the attempts of an entry node: what each tells its task and puts into the response, and when it is left. */
 import type { AttemptEvent, taskMachine } from '../../actors/task.ts'
 import type { TreeInit } from '../../actors/tree.ts'
-import type { InferRequest } from '../../protocols/infer.ts'
+import type { InferFrame, InferRequest } from '../../protocols/infer.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Response, Responses } from '../../src/http/responses.ts'
 import type { AttemptSink } from '../../src/net/attempt.ts'
 import { fromCallback } from '../../src/runtime/logic.ts'
+import { replaceMethods } from './methods.ts'
 import type { Attempt, OnSighting } from './sighting.ts'
 
 /** The callback of the logic that a task machine is given for its attempts. */
@@ -26,18 +27,24 @@ export function withAttempt(init: TreeInit, change: (attempt: Callback) => Callb
 export function lookAtAttempts(init: TreeInit, responses: Responses, onSighting: OnSighting): TreeInit {
   const get = responses.get.bind(responses)
   const end = responses.end.bind(responses)
-  responses.end = (id, frame) => {
-    onSighting({ kind: 'responseEnded', id, frame })
-    end(id, frame)
-  }
+  replaceMethods(responses, {
+    end: (id, frame) => {
+      onSighting({ kind: 'responseEnded', id, frame })
+      end(id, frame)
+    },
+  })
   return withAttempt(init, (begin) => (given) => {
     const { node, request } = given.input
     const attempt: Attempt = { id: request.id, node, left: false }
     onSighting({ kind: 'attemptBegan', attempt })
-    responses.get = (id) => {
-      const response = get(id)
-      return response === undefined ? undefined : (sinkOf(response, attempt, onSighting) as unknown as Response)
-    }
+    replaceMethods(responses, {
+      get: (id) => {
+        const response = get(id)
+        return response === undefined
+          ? undefined
+          : (new SightedSink(response, attempt, onSighting) as unknown as Response)
+      },
+    })
     const leave = begin({
       ...given,
       sendBack: (event) => {
@@ -45,7 +52,7 @@ export function lookAtAttempts(init: TreeInit, responses: Responses, onSighting:
         given.sendBack(event)
       },
     })
-    responses.get = get
+    replaceMethods(responses, { get })
     return () => {
       attempt.left = true
       onSighting({ kind: 'attemptLeft', attempt })
@@ -55,22 +62,36 @@ export function lookAtAttempts(init: TreeInit, responses: Responses, onSighting:
 }
 
 /** A response as one attempt has it. */
-function sinkOf(response: Response, attempt: Attempt, onSighting: OnSighting): AttemptSink {
-  return {
-    get nextIndex() {
-      return response.nextIndex
-    },
-    get resume() {
-      return response.resume
-    },
-    acceptedBy: (node) => {
-      onSighting({ kind: 'carried', attempt, what: 'accept' })
-      response.acceptedBy(node)
-    },
-    push: (frame) => {
-      onSighting({ kind: 'carried', attempt, what: frame })
-      return response.push(frame)
-    },
-    drained: () => response.drained(),
+class SightedSink implements AttemptSink {
+  readonly #response: Response
+  readonly #attempt: Attempt
+  readonly #onSighting: OnSighting
+
+  constructor(response: Response, attempt: Attempt, onSighting: OnSighting) {
+    this.#response = response
+    this.#attempt = attempt
+    this.#onSighting = onSighting
+  }
+
+  get nextIndex() {
+    return this.#response.nextIndex
+  }
+
+  get resume() {
+    return this.#response.resume
+  }
+
+  acceptedBy(node: NodeId): void {
+    this.#onSighting({ kind: 'carried', attempt: this.#attempt, what: 'accept' })
+    this.#response.acceptedBy(node)
+  }
+
+  push(frame: InferFrame): boolean {
+    this.#onSighting({ kind: 'carried', attempt: this.#attempt, what: frame })
+    return this.#response.push(frame)
+  }
+
+  drained(): Promise<void> {
+    return this.#response.drained()
   }
 }

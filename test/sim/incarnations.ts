@@ -4,8 +4,10 @@
  */
 import type { Ref } from '../../protocols/ref.ts'
 import type { Spec } from '../../src/runtime/cell.ts'
-import { type Door, here } from '../../src/runtime/here.ts'
+import { copyOf } from '../../src/runtime/copy.ts'
+import { here } from '../../src/runtime/here.ts'
 import type { AnyActor, AnyActorLogic } from '../../src/runtime/logic.ts'
+import { replaceMethods } from './methods.ts'
 import type { OnSighting } from './sighting.ts'
 
 /** As much of XState's system as timers need; every incarnation has one of its own. */
@@ -35,7 +37,7 @@ export function hooked(onStart: OnStart): (spec: Spec) => Spec {
       logic.start?.(snapshot, scope as never)
       onStart(scope, scope.self.id)
     }
-    const made = Object.create(logic, { start: { value: start } }) as AnyActorLogic
+    const made = copyOf(logic, { start })
     known.set(logic, made)
     return made
   }
@@ -50,37 +52,40 @@ export function hooked(onStart: OnStart): (spec: Spec) => Spec {
 /** Tells of watches and timers. */
 export function lookInto(onSighting: OnSighting): OnStart {
   return ({ system }, ref) => {
-    const door = here(system) as { -readonly [Key in keyof Door]: Door[Key] }
+    const door = here(system)
     const { watch, unwatch } = door
-    door.watch = (target) => {
-      onSighting({ kind: 'watched', ref, target })
-      watch(target)
-    }
-    door.unwatch = (target) => {
-      onSighting({ kind: 'unwatched', ref, target })
-      unwatch(target)
-    }
+    replaceMethods(door, {
+      watch: (target) => {
+        onSighting({ kind: 'watched', ref, target })
+        watch(target)
+      },
+      unwatch: (target) => {
+        onSighting({ kind: 'unwatched', ref, target })
+        unwatch(target)
+      },
+    })
     lookAtTimers(system, ref, onSighting)
   }
 }
 
 function lookAtTimers({ scheduler, _snapshot: snapshot }: System, ref: Ref, onSighting: OnSighting): void {
-  const schedule = scheduler.schedule.bind(scheduler)
-  const cancelAll = scheduler.cancelAll.bind(scheduler)
-  scheduler.schedule = (source, target, event, delayMs, id) => {
-    // What a timer does is to send its event: here through somebody who looks whether there is still anybody.
-    const receiver = {
-      _send: (due: { type: string }): void => {
-        if (target.getSnapshot().status !== 'active') onSighting({ kind: 'timerLate', ref, event: due.type })
-        ;(target as unknown as { _send(event: object): void })._send(due)
-      },
-    }
-    schedule(source, receiver as unknown as AnyActor, event, delayMs, id)
-  }
-  scheduler.cancelAll = (actor) => {
-    if (Object.values(snapshot._scheduledEvents).some(({ source }) => source === actor)) {
-      onSighting({ kind: 'timerDropped', ref, event: '' })
-    }
-    cancelAll(actor)
-  }
+  const { schedule, cancelAll } = scheduler
+  replaceMethods(scheduler, {
+    schedule: (source, target, event, delayMs, id) => {
+      // What a timer does is to send its event: here through somebody who looks whether there is still anybody.
+      const receiver = {
+        _send: (due: { type: string }): void => {
+          if (target.getSnapshot().status !== 'active') onSighting({ kind: 'timerLate', ref, event: due.type })
+          ;(target as unknown as { _send(event: object): void })._send(due)
+        },
+      }
+      schedule(source, receiver as unknown as AnyActor, event, delayMs, id)
+    },
+    cancelAll: (actor) => {
+      if (Object.values(snapshot._scheduledEvents).some(({ source }) => source === actor)) {
+        onSighting({ kind: 'timerDropped', ref, event: '' })
+      }
+      cancelAll(actor)
+    },
+  })
 }

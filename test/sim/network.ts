@@ -7,6 +7,7 @@ import { DialError } from '../../src/net/errors.ts'
 import { addressDialTimeoutMs } from '../../src/net/limits.ts'
 import { type Draw, forked } from './chance.ts'
 import { End, type EndInit } from './connection.ts'
+import { replaceMethods } from './methods.ts'
 import type { NodeWorld } from './node-world.ts'
 import { Path } from './path.ts'
 import type { SimulatedWorld } from './world.ts'
@@ -94,9 +95,11 @@ export class SimulatedNetwork {
     machine.init = init
     machine.accept = onAccepted
     machine.powered = true
-    init.world.onReadable = () => {
-      for (const path of this.#paths.values()) if (path.to === init.node && !path.blocked) path.flush()
-    }
+    replaceMethods(init.world, {
+      onReadable: () => {
+        for (const path of this.#paths.values()) if (path.to === init.node && !path.blocked) path.flush()
+      },
+    })
     return () => {
       if (machine.init === init) machine.accept = undefined
       for (const end of this.#endsOf(init.node)) if (end.world === init.world) end.close()

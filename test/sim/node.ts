@@ -27,6 +27,7 @@ import type { Disk } from './disk.ts'
 import { isHealthProbe } from './frames.ts'
 import { addressOf, SimulatedHost } from './host.ts'
 import { hooked, lookInto } from './incarnations.ts'
+import { replaceMethods } from './methods.ts'
 import type { SimulatedNetwork } from './network.ts'
 import { NodeWorld } from './node-world.ts'
 import type { OnSighting } from './sighting.ts'
@@ -110,7 +111,9 @@ function lookAtCarrier(runtime: Runtime, onSighting: OnSighting): void {
       return isTaken
     },
   })
-  runtime.connect = (carrier) => connect(carrier === undefined ? undefined : lookedAt(carrier))
+  replaceMethods(runtime, {
+    connect: (carrier) => connect(carrier === undefined ? undefined : lookedAt(carrier)),
+  })
 }
 
 function noRegistry(): never {
@@ -142,9 +145,11 @@ export class SimulatedNode {
     init.onRuntime?.(this.runtime)
     init.onResponses?.(this.responses)
     const receive = this.runtime.receive.bind(this.runtime)
-    this.runtime.receive = (from, frame) => {
-      if (!this.unwell || !isHealthProbe(frame)) receive(from, frame)
-    }
+    replaceMethods(this.runtime, {
+      receive: (from, frame) => {
+        if (!this.unwell || !isHealthProbe(frame)) receive(from, frame)
+      },
+    })
     const spec = withMortalSupervisors(this.#tree())
     this.runtime.spawn(spec)
   }
@@ -156,7 +161,7 @@ export class SimulatedNode {
     if (onSighting === undefined) return tree(altered)
     const spawn = this.runtime.spawn.bind(this.runtime)
     const lookedInto = hooked(lookInto(onSighting))
-    this.runtime.spawn = (spec, under) => spawn(lookedInto(alter.spec?.(spec) ?? spec), under)
+    replaceMethods(this.runtime, { spawn: (spec, under) => spawn(lookedInto(alter.spec?.(spec) ?? spec), under) })
     lookAtCarrier(this.runtime, onSighting)
     return tree(lookAtAttempts(altered, this.responses, onSighting))
   }
@@ -232,12 +237,14 @@ export class SimulatedNode {
     const { responses } = this
     const open = responses.open.bind(responses)
     let opened: string | undefined
-    responses.open = (id, onGone) => {
-      opened = id
-      return open(id, onGone)
-    }
+    replaceMethods(responses, {
+      open: (id, onGone) => {
+        opened = id
+        return open(id, onGone)
+      },
+    })
     ask()
-    responses.open = open
+    replaceMethods(responses, { open })
     return opened
   }
 

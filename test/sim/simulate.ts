@@ -11,6 +11,8 @@ import type { Client } from './client.ts'
 import { type Observer, type Sabotage, SimulatedCluster } from './cluster.ts'
 import { Faults, healNode } from './faults.ts'
 import { History } from './history.ts'
+import { replaceMethods } from './methods.ts'
+import type { NetworkEvent } from './network.ts'
 import { type Command, faultsMs, inOrder, nodeNames, type Script } from './script.ts'
 
 /**
@@ -83,12 +85,14 @@ class Run {
     this.#faults = new Faults(this.#cluster, (command) => this.#faulted(command))
     this.#checkers = checkers.map((kind) => [kind, kind.start(this.#bench(kind))])
     this.#hears = hearsOf(this.#checkers.map(([, checker]) => checker))
-    this.#cluster.network.onEvent = (event) => {
-      const { kind, node } = event
-      const other = 'other' in event ? event.other : event.from
-      this.#history.add(node, kind, other)
-      for (const hear of this.#hears.network) hear(event)
-    }
+    replaceMethods(this.#cluster.network, { onEvent: (event) => this.#onNetwork(event) })
+  }
+
+  #onNetwork(event: NetworkEvent): void {
+    const { kind, node } = event
+    const other = 'other' in event ? event.other : event.from
+    this.#history.add(node, kind, other)
+    for (const hear of this.#hears.network) hear(event)
   }
 
   #bench(kind: CheckerKind): Bench {

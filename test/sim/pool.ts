@@ -10,14 +10,12 @@ const seedsPerOrder = 8
 /**
  * A run makes much garbage and keeps nothing: a nursery that is large from the start halves the cost of collecting it, and
  * that much lives as long as a run does is no reason to take it for old from its birth.
- * There is a process for each core, so that threads of a collector only take the core from another process.
  */
 const execArgv = [
   '--disable-warning=ExperimentalWarning',
   '--min-semi-space-size=64',
   '--max-semi-space-size=64',
   '--no-allocation-site-pretenuring',
-  '--single-threaded-gc',
 ]
 
 const simChild = new URL('sim-child.ts', import.meta.url)

@@ -49,12 +49,17 @@ export class Executions {
       [Symbol.asyncIterator]: () => {
         const frames = stream[Symbol.asyncIterator]()
         const execution: Execution = { id, node, beganMs: world.shared.monotonicMs() }
-        const over = (): void => void this.running.delete(execution)
+        let isOver = false
+        const over = (): void => {
+          isOver = true
+          this.running.delete(execution)
+        }
         return {
           next: async () => {
             const result = await frames.next()
             if (result.done === true || result.value.some(isEnd)) over()
-            else if (result.value[0]?.kind === 'accepted' && !world.dead) {
+            // It may have been left while its first frame was on its way.
+            else if (result.value[0]?.kind === 'accepted' && !world.dead && !isOver) {
               this.running.add(execution)
               this.begun.set(id, (this.begun.get(id) ?? 0) + 1)
               for (const observer of this.observers) observer(execution)

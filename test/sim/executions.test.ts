@@ -7,19 +7,22 @@ import { SimulatedWorld } from './world.ts'
 
 const accepted: InferFrame = { kind: 'accepted', load: { active: 1, waiting: 0, slots: 1 } }
 
-/** An engine whose every request is accepted and then computed without end. */
-const driver = {
-  name: 'endless',
-  load: async () => ({
-    async *infer() {
-      for (;;) yield [accepted]
-    },
-  }),
-} as unknown as Driver
+const done = { kind: 'done' } as InferFrame
 
-async function stream(executions: Executions) {
+/** An engine that answers every request with these batches. */
+const driverOf = (...batches: readonly InferFrame[][]): Driver =>
+  ({
+    name: 'scripted',
+    load: async () => ({
+      async *infer() {
+        yield* batches
+      },
+    }),
+  }) as unknown as Driver
+
+async function stream(executions: Executions, ...batches: readonly InferFrame[][]) {
   const engine = await executions
-    .watched(driver, 'a', new NodeWorld(new SimulatedWorld(1), 'a'))
+    .watched(driverOf(...batches), 'a', new NodeWorld(new SimulatedWorld(1), 'a'))
     .load({} as never, {} as never, new AbortController().signal)
   return engine.infer({ id: 'request' } as never)[Symbol.asyncIterator]()
 }
@@ -27,7 +30,7 @@ async function stream(executions: Executions) {
 describe('what an engine computes', () => {
   it('runs from its acceptance until it is left', async () => {
     const executions = new Executions()
-    const frames = await stream(executions)
+    const frames = await stream(executions, [accepted], [])
     await frames.next()
     expect([...executions.running].map(({ id }) => id)).toEqual(['request'])
     await frames.return?.()
@@ -36,10 +39,18 @@ describe('what an engine computes', () => {
 
   it('does not run when it was left before its first frame had come', async () => {
     const executions = new Executions()
-    const frames = await stream(executions)
+    const frames = await stream(executions, [accepted], [])
     const first = frames.next()
     const left = frames.return?.()
     await Promise.all([first, left])
+    expect(executions.running.size).toBe(0)
+  })
+
+  it('was computed where its acceptance and its end come at once', async () => {
+    const executions = new Executions()
+    const frames = await stream(executions, [accepted, done])
+    await frames.next()
+    expect(executions.begun.get('request')).toBe(1)
     expect(executions.running.size).toBe(0)
   })
 })

@@ -44,6 +44,11 @@ export class Executions {
     })
   }
 
+  #began(execution: Execution): void {
+    this.begun.set(execution.id, (this.begun.get(execution.id) ?? 0) + 1)
+    for (const observer of this.observers) observer(execution)
+  }
+
   #follow(stream: InferStream, id: string, node: string, world: NodeWorld): InferStream {
     return {
       [Symbol.asyncIterator]: () => {
@@ -57,13 +62,12 @@ export class Executions {
         return {
           next: async () => {
             const result = await frames.next()
-            if (result.done === true || result.value.some(isEnd)) over()
+            const batch = result.done === true ? [] : result.value
+            const isAccepted = batch[0]?.kind === 'accepted' && !world.dead
+            if (isAccepted) this.#began(execution)
+            if (result.done === true || batch.some(isEnd)) over()
             // It may have been left while its first frame was on its way.
-            else if (result.value[0]?.kind === 'accepted' && !world.dead && !isOver) {
-              this.running.add(execution)
-              this.begun.set(id, (this.begun.get(id) ?? 0) + 1)
-              for (const observer of this.observers) observer(execution)
-            }
+            else if (isAccepted && !isOver) this.running.add(execution)
             return result
           },
           return: async () => {

@@ -38,7 +38,7 @@ const askRefusals: Partial<Record<AskError['reason'], ErrorCode>> = { full: 'bus
 
 export interface ClusterInit {
   readonly runtime: Runtime
-  readonly responses: Responses
+  readonly responses: Pick<Responses, 'open' | 'forget'>
   /** What is wrong with a model on this node's disk that is therefore not held; undefined when there is nothing. */
   readonly problemOf: (name: string) => string | undefined
 }
@@ -46,7 +46,7 @@ export interface ClusterInit {
 /** Asks the actors; what an actor refuses is an ApiError. */
 export class Cluster {
   readonly #runtime: Runtime
-  readonly #responses: Responses
+  readonly #responses: ClusterInit['responses']
   readonly #problemOf: ClusterInit['problemOf']
 
   constructor({ runtime, responses, problemOf }: ClusterInit) {

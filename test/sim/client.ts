@@ -17,7 +17,7 @@ export class Client {
   readonly asked: Asked
   readonly node: SimulatedNode
   readonly atMs: number
-  /** The task's id; undefined until the node has opened a response for it. */
+  /** The id of its present task; undefined until the node has opened a response for it. */
   id: string | undefined
   acceptedMs: number | undefined
   endedMs: number | undefined
@@ -57,7 +57,10 @@ export class Client {
     }
     if (client === 'leaves') this.node.world.shared.setTimeout(() => this.leave(onEnd), ms)
     try {
-      const answer = await this.node.cluster.submit(request, this.#leave.signal)
+      const cluster = this.node.clusterOf((id) => {
+        this.id = id
+      })
+      const answer = await cluster.submit(request, this.#leave.signal)
       if (this.outcome !== 'waiting') return void answer[Symbol.asyncIterator]().return?.()
       this.acceptedMs = this.#nowMs
       await this.#read(answer[Symbol.asyncIterator](), () => answer.worker)

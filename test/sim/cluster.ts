@@ -154,9 +154,7 @@ export class SimulatedCluster {
     const client = new Client(life, asked)
     this.clients.push(client)
     // It reaches the process when that reads.
-    life.world.deliver(() => {
-      client.id = life.opening(() => void client.run((ended) => this.#ended(ended)))
-    })
+    life.world.deliver(() => void client.run((ended) => this.#ended(ended)))
     return client
   }
 

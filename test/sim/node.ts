@@ -141,7 +141,7 @@ export class SimulatedNode {
     this.world = new NodeWorld(init.network.world, `${init.node} ${init.life}`)
     this.world.wallOffsetMs = init.wallOffsetMs
     this.runtime = new Runtime(init.node, this.world, init.disk.beginLife(this.world.wallMs()))
-    this.cluster = new Cluster({ runtime: this.runtime, responses: this.responses, problemOf: () => undefined })
+    this.cluster = this.clusterOf(() => {})
     init.onRuntime?.(this.runtime)
     init.onResponses?.(this.responses)
     const receive = this.runtime.receive.bind(this.runtime)
@@ -232,20 +232,17 @@ export class SimulatedNode {
     this.runtime.tell(this.ref(path), message)
   }
 
-  /** The id of the response that `ask` opens. */
-  opening(ask: () => void): string | undefined {
-    const { responses } = this
-    const open = responses.open.bind(responses)
-    let opened: string | undefined
-    replaceMethods(responses, {
+  /** The cluster as one client has it, which tells the id of each response that it opens: asked again, it opens another. */
+  clusterOf(onOpened: (id: string) => void): Cluster {
+    const { runtime, responses } = this
+    const noting: Pick<Responses, 'open' | 'forget'> = {
       open: (id, onGone) => {
-        opened = id
-        return open(id, onGone)
+        onOpened(id)
+        return responses.open(id, onGone)
       },
-    })
-    ask()
-    replaceMethods(responses, { open })
-    return opened
+      forget: (id) => responses.forget(id),
+    }
+    return new Cluster({ runtime, responses: noting, problemOf: () => undefined })
   }
 
   /** Leaves as on SIGTERM; resolves when nothing runs any more. */

@@ -172,8 +172,12 @@ export class Faults {
 
   #gush({ node, other, forMs }: Of<'gush'>): void {
     const life = this.#node(node)
+    const { world } = this.#cluster
+    const blockedUntilMs = world.monotonicMs() + forMs
     this.#block([node], [other], false, forMs)
     life?.world.deliver(() => {
+      // A process that was paused comes too late: nothing of this may arrive.
+      if (world.monotonicMs() >= blockedUntilMs) return
       const to = `${other}/node/peers/${node}`
       for (let i = 0; i < gushMessages; i++) life.runtime.tell(to, { type: 'gush', bytes: gushBytes })
     })

@@ -26,7 +26,6 @@ import { refOf } from '../protocols/ref.ts'
 import type { NodeReport } from '../protocols/report.ts'
 import { encodeReport } from '../protocols/report-codec.ts'
 import type { Config } from './config.ts'
-import { realClock } from './engine/clock.ts'
 import type { Driver } from './engine/driver.ts'
 import { defaultThreads } from './engine/drivers.ts'
 import { Engines } from './engine/engines.ts'
@@ -181,7 +180,7 @@ function network({ log, runtime, host, openFile }: ProvisionsInit, serve: Serve,
 /** Infinity in the settings, -1 wherever it travels. */
 const keepAliveOf = ({ keepAliveMs }: Config): number => (Number.isFinite(keepAliveMs) ? keepAliveMs : -1)
 
-function enginesOf({ config, catalog, driver }: ProvisionsInit): Engines {
+function enginesOf({ runtime, config, catalog, driver }: ProvisionsInit): Engines {
   const { threads, slots, contextTokens } = config
   return new Engines({
     driver,
@@ -193,7 +192,7 @@ function enginesOf({ config, catalog, driver }: ProvisionsInit): Engines {
       prefillTokens,
     },
     find: (digest) => catalog.find(digest),
-    patience: { stallMs: config.loadTimeoutMs, clock: realClock },
+    patience: { stallMs: config.loadTimeoutMs, clock: runtime.world },
   })
 }
 

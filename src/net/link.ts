@@ -5,7 +5,7 @@ import { FrameReader } from '../../protocols/framing.ts'
 import { ProtocolError } from '../../protocols/protocol-error.ts'
 import type { NodeId } from '../../protocols/ref.ts'
 import type { Carrier } from '../runtime/carrier.ts'
-import type { TimerId } from '../runtime/world.ts'
+import type { Clock, TimerId } from '../runtime/world.ts'
 import { backgroundClock } from './clock.ts'
 import { maxReadBufferBytes, maxStreamsPerProtocol, streamLossMs } from './limits.ts'
 import { Outbox } from './outbox.ts'
@@ -20,10 +20,13 @@ export interface LinkInit {
   readonly onViolation: (from: NodeId, error: ProtocolError) => void
   /** Opens a stream on a connection that exists; never dials. */
   readonly openStream: (node: NodeId, protocol: string) => Promise<Stream>
+  /** Default: real time. */
+  readonly clock?: Clock
 }
 
 export class Link implements Carrier {
   readonly #init: LinkInit
+  readonly #clock: Clock
   readonly #outboxes = new Map<NodeId, Outbox>()
   readonly #inbound = new Map<NodeId, Stream>()
   /** Losses that are about to be told: one for all streams of a peer that break together. */
@@ -31,6 +34,7 @@ export class Link implements Carrier {
 
   constructor(init: LinkInit) {
     this.#init = init
+    this.#clock = init.clock ?? backgroundClock
   }
 
   async listen(libp2p: Libp2p): Promise<void> {
@@ -59,7 +63,7 @@ export class Link implements Carrier {
     const outbox = this.#outboxes.get(node)
     this.#outboxes.delete(node)
     this.#inbound.delete(node)
-    backgroundClock.clearTimeout(this.#losses.get(node))
+    this.#clock.clearTimeout(this.#losses.get(node))
     this.#losses.delete(node)
     outbox?.close()
   }
@@ -70,7 +74,7 @@ export class Link implements Carrier {
       this.#losses.delete(node)
       this.#init.onStreamLost(node)
     }
-    this.#losses.set(node, backgroundClock.setTimeout(tell, streamLossMs))
+    this.#losses.set(node, this.#clock.setTimeout(tell, streamLossMs))
   }
 
   #accept(stream: Stream, connection: Connection): void {

@@ -68,6 +68,7 @@ export class SimulatedHost implements Host {
     this.#link = new Link({
       ...events,
       openStream,
+      clock: world,
       onFrame: (from, frame) => {
         network.onEvent({ kind: 'delivered', node, from, frame })
         events.onFrame(from, frame)

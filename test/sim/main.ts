@@ -53,6 +53,7 @@ async function replay(seed: number, text: string | undefined): Promise<boolean> 
 }
 
 class Suite {
+  readonly #first: number
   readonly #runs: number
   readonly #hashes = new Map<number, string>()
   readonly #counters = new Map<string, number>()
@@ -64,7 +65,8 @@ class Suite {
   failed: Summary | undefined
   differs: number | undefined
 
-  constructor(runs: number) {
+  constructor(first: number, runs: number) {
+    this.#first = first
     this.#runs = runs
   }
 
@@ -73,10 +75,11 @@ class Suite {
     this.#beganMs ??= performance.now()
   }
 
-  *seeds(first: number): Iterable<number> {
-    for (let seed = first; seed < first + this.#runs; seed++) yield seed
+  *seeds(): Iterable<number> {
+    const end = this.#first + this.#runs
+    for (let seed = this.#first; seed < end; seed++) yield seed
     // Later and likely elsewhere: in one process, what the first run left behind would not show.
-    for (let seed = first; seed < first + this.#runs; seed += everyAgain) yield seed
+    for (let seed = this.#first; seed < end; seed += everyAgain) yield seed
   }
 
   take(summary: Summary): boolean {
@@ -87,7 +90,7 @@ class Suite {
     for (const [what, count] of sometimes) this.#counters.set(what, (this.#counters.get(what) ?? 0) + count)
     const before = this.#hashes.get(seed)
     if (before === undefined) {
-      if ((seed - 1) % everyAgain === 0) this.#hashes.set(seed, hash)
+      if ((seed - this.#first) % everyAgain === 0) this.#hashes.set(seed, hash)
     } else if (before !== hash) this.differs = seed
     if (violations.length > 0) this.failed = summary
     this.#progress()
@@ -132,10 +135,10 @@ class Suite {
 }
 
 async function suite(runs: number, first: number): Promise<boolean> {
-  const all = new Suite(runs)
+  const all = new Suite(first, runs)
   try {
     await runSeeds(
-      all.seeds(first),
+      all.seeds(),
       () => all.begin(),
       (summary) => all.take(summary),
     )
@@ -166,4 +169,5 @@ const passed =
   values.seed === undefined && text === undefined
     ? await suite(Number(values.runs ?? defaultRuns), Number(values.from))
     : await replay(Number(values.seed ?? 1), text)
-process.exit(passed ? 0 : 1)
+// Whoever reads by a pipe has everything before the end.
+process.stdout.write('', () => process.exit(passed ? 0 : 1))

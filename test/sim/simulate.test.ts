@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { scriptOf } from './shrink.ts'
 import { simulate } from './simulate.ts'
 
@@ -10,6 +10,16 @@ describe('a run', () => {
     expect(first.split('\n').length).toBeGreaterThan(1000)
     expect(await lines(7)).toBe(first)
     expect(await lines(8)).not.toBe(first)
+  })
+
+  it('sets no timer of the real world', async () => {
+    const timer = vi.spyOn(globalThis, 'setTimeout')
+    try {
+      for (const seed of [7, 8]) await simulate({ seed, script: scriptOf(seed) })
+      expect(timer).not.toHaveBeenCalled()
+    } finally {
+      timer.mockRestore()
+    }
   })
 
   it('breaks nothing when nothing happens to it', async () => {

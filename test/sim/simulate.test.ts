@@ -12,13 +12,17 @@ describe('a run', () => {
     expect(await lines(8)).not.toBe(first)
   })
 
-  it('sets no timer of the real world', async () => {
-    const timer = vi.spyOn(globalThis, 'setTimeout')
+  it('asks the real world for no timer and no time', async () => {
+    const asked = [
+      vi.spyOn(globalThis, 'setTimeout'),
+      vi.spyOn(globalThis, 'setInterval'),
+      vi.spyOn(performance, 'now'),
+    ]
     try {
       for (const seed of [7, 8]) await simulate({ seed, script: scriptOf(seed) })
-      expect(timer).not.toHaveBeenCalled()
+      for (const spy of asked) expect(spy).not.toHaveBeenCalled()
     } finally {
-      timer.mockRestore()
+      for (const spy of asked) spy.mockRestore()
     }
   })
 

@@ -21,10 +21,10 @@ function ip(...words: string[]): void {
 /** The host of the test itself, which reaches all the others at all times. */
 const ownHost = 254
 
-/** `count` hosts with the addresses 10.<n>.0.1, 10.<n>.0.2 and so on; `n` comes from the process id. */
+/** `count` hosts with the addresses 1, 2 and so on of a network 10.x.y.0/24, where `x` and `y` come from the process id. */
 export class Namespaces {
   readonly #tag = `o${process.pid}`
-  readonly #net = 100 + (process.pid % 100)
+  readonly #net = `10.${128 + ((process.pid >> 8) % 128)}.${process.pid % 256}`
   readonly #count: number
 
   constructor(count: number) {
@@ -60,7 +60,7 @@ export class Namespaces {
   }
 
   addressOf(host: number): string {
-    return `10.${this.#net}.0.${host}`
+    return `${this.#net}.${host}`
   }
 
   /** Nothing passes between the two sides any more: each host has no route to those of the other. */

@@ -227,19 +227,28 @@ const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin
 
 /**
  * A message on which any machine crashes when it looks at what it is; whoever buries it may look, and so may whoever is
- * given it when the faults are over.
+ * given it when the faults are over. A class, because V8 keeps the accessors of a literal, and all that they see, until a full
+ * collection.
  */
-function bite(runtime: Runtime, ref: Ref, goOn: () => boolean): void {
-  const bites = (): boolean => armed && goOn() && runtime.has(ref)
-  let armed = false
-  const message: Message = {
-    get type(): string {
-      if (bites()) throw new Error('bitten by the script')
-      return 'bite'
-    },
+class Bite implements Message {
+  readonly [key: string]: unknown
+  armed = false
+  readonly #bites: () => boolean
+
+  constructor(bites: () => boolean) {
+    this.#bites = bites
   }
+
+  get type(): string {
+    if (this.armed && this.#bites()) throw new Error('bitten by the script')
+    return 'bite'
+  }
+}
+
+function bite(runtime: Runtime, ref: Ref, goOn: () => boolean): void {
+  const message = new Bite(() => goOn() && runtime.has(ref))
   runtime.tell(ref, message)
-  armed = true
+  message.armed = true
 }
 
 /** A node is as it should be, as far as that is up to the script. */

@@ -41,7 +41,7 @@ export class Namespaces {
   }
 
   #add(host: number): void {
-    const [outside, inside] = [`${this.#tag}v${host}`, `${this.#tag}w${host}`]
+    const [outside, inside] = [this.#outsideOf(host), `${this.#tag}w${host}`]
     ip('netns', 'add', this.nameOf(host))
     ip('link', 'add', outside, 'type', 'veth', 'peer', 'name', inside)
     ip('link', 'set', outside, 'master', this.#tag, 'up')
@@ -53,6 +53,11 @@ export class Namespaces {
     ]) {
       ip('-n', this.nameOf(host), ...words)
     }
+  }
+
+  /** The end of its cable that is on the bridge. */
+  #outsideOf(host: number): string {
+    return `${this.#tag}v${host}`
   }
 
   nameOf(host: number): string {
@@ -90,7 +95,11 @@ export class Namespaces {
   }
 
   dispose(): void {
-    for (let host = 1; host <= this.#count; host++) quietly(() => ip('netns', 'del', this.nameOf(host)))
+    for (let host = 1; host <= this.#count; host++) {
+      // By itself it goes only when the last connection of a killed node has run out, which takes minutes.
+      quietly(() => ip('link', 'del', this.#outsideOf(host)))
+      quietly(() => ip('netns', 'del', this.nameOf(host)))
+    }
     quietly(() => ip('link', 'del', this.#tag))
   }
 }

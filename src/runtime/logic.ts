@@ -1,6 +1,6 @@
 /**
  * The only door to XState: everything the project uses of it, named in one file. Machines import from here. What it leaves
- * out for speed, here and in `provide.ts` and `quick-transition.ts`, rests on what is inside of the release that
+ * out for speed, here and in `provide.ts`, `quick-transition.ts` and `detached-scope.ts`, rests on what is inside of the release that
  * `package.json` pins; `test/runtime` compares each with XState's own, and says what a new release breaks.
  */
 import { type AnyActor, fromPromise as promiseLogic, assign as xstateAssign, setup as xstateSetup } from 'xstate'

@@ -5,7 +5,10 @@ import type { NodeId } from '../../protocols/ref.ts'
 export const nodeNames: readonly NodeId[] = ['a', 'b', 'c', 'd', 'e']
 
 /** Faults begin within this; what they last may end later, unless the end of the faults comes first. */
-export const faultsMs = 18_000
+const faultsMs = 18_000
+
+/** When a majority is healed: what was under way has a moment more. */
+export const healMs = faultsMs + 2000
 
 /** Children of the root that a script may crash. `engine`, `task`, `peer` and `check` stand for whichever is there. */
 export const crashable = [

@@ -13,7 +13,7 @@ import { Faults, healNode } from './faults.ts'
 import { History } from './history.ts'
 import { replaceMethods } from './methods.ts'
 import type { NetworkEvent } from './network.ts'
-import { type Command, faultsMs, inOrder, nodeNames, type Script } from './script.ts'
+import { type Command, healMs, inOrder, nodeNames, type Script } from './script.ts'
 
 /**
  * Longest way back to a whole majority: a redial pauses for up to 12 s, a scan of a disk comes every 10, and an engine
@@ -148,7 +148,7 @@ class Run {
     try {
       for (const node of nodeNames) this.#cluster.start(node)
       this.#faults.schedule(inOrder(this.#init.script))
-      while (world.monotonicMs() < faultsMs + 2000 && this.#violations.length === 0) await this.#tick()
+      while (world.monotonicMs() < healMs && this.#violations.length === 0) await this.#tick()
       if (this.#violations.length === 0) await this.#recover(this.#heal())
     } catch (error) {
       this.#thrown(error)

@@ -2,12 +2,19 @@
 
 import type { CheckerKind } from '../checker.ts'
 import type { Client } from '../client.ts'
+import { healMs } from '../script.ts'
 
 /** Loading a model, an engine's pause between two restarts, and everybody else's questions before. */
 const maxAnswerMs = 20_000
 
-/** A check of health that was lost under faults fails when its time is over; until the next one, its node is given no work. */
-const isTooEarly = ({ outcome, code }: Client): boolean => outcome === 'refused' && code === 'holders-gone'
+/**
+ * A check of health that was lost under faults fails when its five seconds are over; until the next one, its node is given
+ * no work, and who is refused meanwhile asks again.
+ */
+const lostChecksMs = healMs + 6000
+
+const isTooEarly = ({ atMs, outcome, code }: Client): boolean =>
+  outcome === 'refused' && code === 'holders-gone' && atMs < lostChecksMs
 
 export const liveness: CheckerKind = {
   name: 'liveness',
@@ -31,7 +38,10 @@ export const liveness: CheckerKind = {
         }
       }
       const untilMs = cluster.world.monotonicMs() + maxAnswerMs
-      while (cluster.world.monotonicMs() < untilMs && asks.some(({ outcome }) => outcome !== 'done')) {
+      while (
+        cluster.world.monotonicMs() < untilMs &&
+        asks.some((client) => client.endedMs === undefined || isTooEarly(client))
+      ) {
         await cluster.world.run(50)
         asks = asks.map((client) => (isTooEarly(client) ? (cluster.request(client.asked) ?? client) : client))
       }
